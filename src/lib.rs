@@ -1,0 +1,29 @@
+//! sidgate: a reverse proxy that stands before an HTTP API and lets each partner
+//! call exactly the methods and paths that its API access token names.
+//!
+//! # Reading order
+//!
+//! The rooms, from the ground up; imports run downward only.
+//!
+//! 1. [`token`]: what a token is. [`catalog`]: what can be granted.
+//! 2. [`snapshot`]: both together, swapped as one.
+//! 3. [`auth`]: a snapshot and a request give a [`auth::Permit`] or a [`auth::Denial`]. No I/O.
+//! 4. [`store`]: the token file, its watcher and the one writer of snapshots.
+//! 5. [`proxy`]: a request's walk from its head to the upstream and back.
+//! 6. [`server`]: sockets, TLS, deadlines, one runtime per core.
+//! 7. [`admin`]: the operators' side. [`telemetry`]: what is seen from outside.
+//! 8. [`app`] wires the parts; [`cli`] is the command line.
+
+pub mod admin;
+pub mod app;
+pub mod auth;
+pub mod catalog;
+pub mod cli;
+pub mod config;
+pub mod limit;
+pub mod proxy;
+pub mod server;
+pub mod snapshot;
+pub mod store;
+pub mod telemetry;
+pub mod token;
