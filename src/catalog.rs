@@ -1,5 +1,6 @@
 //! What can be granted: versions, categories, scopes and their rules, compiled.
 
+mod load;
 pub mod routes;
 pub mod template;
 
@@ -18,7 +19,7 @@ pub struct VersionId(pub u16);
 #[derive(Debug, Default)]
 pub struct Catalog {
     /// Versions, newest first.
-    pub versions: Vec<ApiVersion>,
+    pub versions: Vec<Arc<ApiVersion>>,
     /// The version of a token that names none.
     pub latest: Option<VersionId>,
     /// A header by which one request may name its version.
@@ -109,6 +110,8 @@ impl Interner {
     }
 
     pub(crate) fn name(&self, number: u32) -> Option<&Arc<str>> {
-        usize::try_from(number).ok().and_then(|at| self.names.get(at))
+        usize::try_from(number)
+            .ok()
+            .and_then(|at| self.names.get(at))
     }
 }

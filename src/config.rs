@@ -14,7 +14,7 @@ use std::time::Duration;
 use http::uri::Authority;
 use ipnet::IpNet;
 
-pub use load::{Fault, Faults, load};
+pub use load::load;
 
 use crate::token::Digest;
 

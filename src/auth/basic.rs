@@ -1,0 +1,1 @@
+//! `Authorization: Basic` (RFC 7617), strictly.

@@ -1,0 +1,1 @@
+//! Rules and path templates as they are written.

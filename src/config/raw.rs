@@ -1,0 +1,1 @@
+//! The main file as serde reads it.
