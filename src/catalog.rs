@@ -1,6 +1,7 @@
 //! What can be granted: versions, categories, scopes and their rules, compiled.
 
 mod load;
+pub(crate) mod path;
 pub mod routes;
 pub mod template;
 
