@@ -1,0 +1,45 @@
+# What one does here every day; `just` alone lists it.
+
+[private]
+default:
+    @just --list
+
+# The whole try-out on loopback, with curl lines to paste.
+try:
+    cargo run --release -- demo
+
+# Every check that a change must pass; installs what is missing.
+check:
+    scripts/test
+
+# The tests alone, or those whose names contain WORDS.
+test *WORDS:
+    cargo nextest run --locked {{WORDS}}
+
+# Formats the sources.
+fmt:
+    cargo fmt --all
+
+# Lints as strictly as the checks do.
+lint:
+    cargo clippy --locked --all-targets -- -D warnings
+
+# Licences, banned crates and sources of the dependencies.
+deny:
+    cargo deny --locked check licenses bans sources
+
+# The benchmarks of the decision, or those whose names contain WORDS.
+bench *WORDS:
+    cargo bench --locked -- {{WORDS}}
+
+# The library's documentation, in a browser.
+doc:
+    cargo doc --locked --no-deps --open
+
+# Reads config/ as `serve` would and says what it found.
+config:
+    cargo run -- check --config config/sidgate.toml
+
+# The container image.
+image TAG="sidgate":
+    docker build --file packaging/Dockerfile --tag {{TAG}} .
