@@ -23,6 +23,7 @@ pub mod code;
 pub mod config;
 pub mod fault;
 pub mod limit;
+pub mod net;
 pub mod proxy;
 pub mod server;
 pub mod snapshot;

@@ -1,0 +1,409 @@
+//! Deadlines of a connection, enforced where its bytes pass.
+//!
+//! A connection is in one phase at a time; whoever knows what the bytes mean moves
+//! [`Pace`] on, and [`DeadlineIo`] fails a read that outlasts its phase and a write that
+//! makes no progress. One timer serves a connection for its whole life: it is re-armed
+//! when it fires too early, not at each request, so that a request costs no timer work.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, LazyLock};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep};
+
+/// The point from which [`Pace`] counts; an `Instant` does not fit an atomic.
+static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// What a connection is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Phase {
+    /// Waiting for the first byte of a connection, or of an answer.
+    FirstByte,
+    /// A head has begun to arrive.
+    Head,
+    /// A message is being exchanged; its body has deadlines of its own.
+    Exchange,
+    /// Between two messages.
+    Idle,
+}
+
+/// How long each phase may last; `None` is without end.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Paces {
+    /// [`Phase::FirstByte`].
+    pub first_byte: Option<Duration>,
+    /// [`Phase::Head`], from its first byte to its last.
+    pub head: Option<Duration>,
+    /// [`Phase::Idle`].
+    pub idle: Option<Duration>,
+    /// A write without progress, in any phase.
+    pub send_idle: Option<Duration>,
+}
+
+/// The phase of one connection, shared by the socket and by who handles its messages.
+/// Plain atomics, as hyper wants a `Send` socket for upgrades; they never leave a thread.
+#[derive(Debug)]
+pub struct Pace {
+    paces: Paces,
+    phase: AtomicU8,
+    since: AtomicU64,
+    exchanges: AtomicU32,
+    /// HTTP/2 has frames between messages: bytes alone begin no head there.
+    framed: bool,
+    expired: AtomicU8,
+}
+
+/// What has run out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Expired {
+    /// A connection sent nothing, or an answer did not begin.
+    FirstByte = 1,
+    /// A head did not end.
+    Head = 2,
+    /// No further message came.
+    Idle = 3,
+    /// The other side took nothing.
+    SendIdle = 4,
+}
+
+impl Pace {
+    /// A connection that is just open: it waits for its first byte.
+    #[must_use]
+    pub fn new(paces: Paces, framed: bool) -> Self {
+        let pace = Self {
+            paces,
+            phase: AtomicU8::new(Phase::FirstByte as u8),
+            since: AtomicU64::new(0),
+            exchanges: AtomicU32::new(0),
+            framed,
+            expired: AtomicU8::new(0),
+        };
+        pace.enter(Phase::FirstByte);
+        pace
+    }
+
+    /// Enters a phase; its time begins now.
+    pub fn enter(&self, phase: Phase) {
+        self.enter_at(phase, Instant::now());
+    }
+
+    /// As [`enter`](Self::enter), where the caller has read the clock already.
+    pub fn enter_at(&self, phase: Phase, now: Instant) {
+        let since = now.saturating_duration_since(*EPOCH).as_micros();
+        self.since
+            .store(u64::try_from(since).unwrap_or(u64::MAX), Relaxed);
+        self.phase.store(phase as u8, Relaxed);
+    }
+
+    /// A message has arrived and is being answered; several may be at once in HTTP/2.
+    pub fn begin_exchange(&self) {
+        self.exchanges
+            .store(self.exchanges.load(Relaxed).saturating_add(1), Relaxed);
+        self.phase.store(Phase::Exchange as u8, Relaxed);
+    }
+
+    /// A message has been answered; after the last one the connection is idle.
+    pub fn end_exchange(&self) {
+        let left = self.exchanges.load(Relaxed).saturating_sub(1);
+        self.exchanges.store(left, Relaxed);
+        if left == 0 {
+            self.enter(Phase::Idle);
+        }
+    }
+
+    /// What ran out on this connection, if something did.
+    #[must_use]
+    pub fn expired(&self) -> Option<Expired> {
+        match self.expired.load(Relaxed) {
+            1 => Some(Expired::FirstByte),
+            2 => Some(Expired::Head),
+            3 => Some(Expired::Idle),
+            4 => Some(Expired::SendIdle),
+            _ => None,
+        }
+    }
+
+    fn phase(&self) -> Phase {
+        match self.phase.load(Relaxed) {
+            0 => Phase::FirstByte,
+            1 => Phase::Head,
+            2 => Phase::Exchange,
+            _ => Phase::Idle,
+        }
+    }
+
+    fn bytes_arrived(&self) {
+        match self.phase() {
+            Phase::FirstByte => self.enter(Phase::Head),
+            Phase::Idle if !self.framed => self.enter(Phase::Head),
+            _ => {}
+        }
+    }
+
+    fn read_by(&self) -> Option<(Instant, Expired)> {
+        let (limit, expired) = match self.phase() {
+            Phase::FirstByte => (self.paces.first_byte, Expired::FirstByte),
+            Phase::Head => (self.paces.head, Expired::Head),
+            Phase::Exchange => (None, Expired::Idle),
+            Phase::Idle => (self.paces.idle, Expired::Idle),
+        };
+        let since = *EPOCH + Duration::from_micros(self.since.load(Relaxed));
+        Some((since + limit?, expired))
+    }
+
+    fn fail(&self, what: Expired) -> io::Error {
+        self.expired.store(what as u8, Relaxed);
+        io::ErrorKind::TimedOut.into()
+    }
+}
+
+/// A timer that is set once and then only pushed back.
+#[derive(Debug, Default)]
+pub struct Alarm {
+    sleep: Option<Pin<Box<Sleep>>>,
+    armed: bool,
+}
+
+impl Alarm {
+    /// Ready once `by` has passed; otherwise the task is woken then, or earlier.
+    pub fn poll(&mut self, cx: &mut Context<'_>, by: Instant) -> Poll<()> {
+        let sleep = self
+            .sleep
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(by)));
+        if sleep.deadline() > by {
+            sleep.as_mut().reset(by);
+            self.armed = false;
+        }
+        // Polling a timer takes its lock: once it holds this task's waker, look only at
+        // whether it has fired.
+        if self.armed && !sleep.is_elapsed() {
+            return Poll::Pending;
+        }
+        loop {
+            self.armed = sleep.as_mut().poll(cx).is_pending();
+            if self.armed {
+                return Poll::Pending;
+            }
+            if Instant::now() >= by {
+                return Poll::Ready(());
+            }
+            sleep.as_mut().reset(by);
+        }
+    }
+}
+
+/// A transport whose reads and writes keep to a [`Pace`].
+#[derive(Debug)]
+pub struct DeadlineIo<T> {
+    inner: T,
+    pace: Arc<Pace>,
+    read: Alarm,
+    write: Alarm,
+    stalled_since: Option<Instant>,
+}
+
+impl<T> DeadlineIo<T> {
+    /// Wraps a transport.
+    pub fn new(inner: T, pace: Arc<Pace>) -> Self {
+        Self {
+            inner,
+            pace,
+            read: Alarm::default(),
+            write: Alarm::default(),
+            stalled_since: None,
+        }
+    }
+
+    /// The same transport under another pace, once it is known what it speaks.
+    #[must_use]
+    pub fn with_pace(mut self, pace: Arc<Pace>) -> Self {
+        self.pace = pace;
+        self
+    }
+
+    /// The same deadlines around another form of the transport.
+    pub fn map<U>(self, form: impl FnOnce(T) -> U) -> DeadlineIo<U> {
+        DeadlineIo {
+            inner: form(self.inner),
+            pace: self.pace,
+            read: self.read,
+            write: self.write,
+            stalled_since: self.stalled_since,
+        }
+    }
+
+    fn sent<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        result: Poll<io::Result<R>>,
+    ) -> Poll<io::Result<R>> {
+        if result.is_ready() {
+            self.stalled_since = None;
+            return result;
+        }
+        let Some(limit) = self.pace.paces.send_idle else {
+            return Poll::Pending;
+        };
+        let since = *self.stalled_since.get_or_insert_with(Instant::now);
+        ready!(self.write.poll(cx, since + limit));
+        Poll::Ready(Err(self.pace.fail(Expired::SendIdle)))
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for DeadlineIo<T> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        if let Poll::Ready(result) = Pin::new(&mut this.inner).poll_read(cx, buf) {
+            if buf.filled().len() > before {
+                this.pace.bytes_arrived();
+            }
+            return Poll::Ready(result);
+        }
+        let Some((by, what)) = this.pace.read_by() else {
+            return Poll::Pending;
+        };
+        ready!(this.read.poll(cx, by));
+        Poll::Ready(Err(this.pace.fail(what)))
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for DeadlineIo<T> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.inner).poll_write(cx, buf);
+        this.sent(cx, result)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.inner).poll_write_vectored(cx, bufs);
+        this.sent(cx, result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.inner).poll_flush(cx);
+        this.sent(cx, result)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.inner).poll_shutdown(cx);
+        this.sent(cx, result)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+
+    fn paces() -> Paces {
+        Paces {
+            first_byte: Some(Duration::from_secs(10)),
+            head: Some(Duration::from_secs(5)),
+            idle: Some(Duration::from_secs(60)),
+            send_idle: Some(Duration::from_secs(30)),
+        }
+    }
+
+    fn runtime() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .expect("a runtime starts")
+    }
+
+    #[test]
+    fn a_silent_connection_ends_at_the_first_byte_deadline() {
+        runtime().block_on(async {
+            let (_far, near) = duplex(64);
+            let pace = Arc::new(Pace::new(paces(), false));
+            let start = Instant::now();
+            let mut io = DeadlineIo::new(near, Arc::clone(&pace));
+            assert!(io.read_u8().await.is_err());
+            assert_eq!(start.elapsed().as_secs(), 10);
+            assert_eq!(pace.expired(), Some(Expired::FirstByte));
+        });
+    }
+
+    #[test]
+    fn dripping_bytes_do_not_push_the_head_deadline_back() {
+        runtime().block_on(async {
+            let (mut far, near) = duplex(64);
+            let pace = Arc::new(Pace::new(paces(), false));
+            let mut io = DeadlineIo::new(near, Arc::clone(&pace));
+            let drip = async {
+                for _ in 0..20 {
+                    tokio::time::sleep(Duration::from_secs(2)).await;
+                    far.write_all(b"x").await.ok();
+                }
+            };
+            let read = async { while io.read_u8().await.is_ok() {} };
+            let start = Instant::now();
+            tokio::select! { () = read => {}, () = drip => panic!("never ended") }
+            assert_eq!(
+                start.elapsed().as_secs(),
+                7,
+                "2 s to the first byte, 5 s of head"
+            );
+            assert_eq!(pace.expired(), Some(Expired::Head));
+        });
+    }
+
+    #[test]
+    fn an_exchange_has_no_read_deadline_and_idling_has_one() {
+        runtime().block_on(async {
+            let (_far, near) = duplex(64);
+            let pace = Arc::new(Pace::new(paces(), false));
+            pace.begin_exchange();
+            let mut io = DeadlineIo::new(near, Arc::clone(&pace));
+            let long = Duration::from_secs(3600);
+            assert!(tokio::time::timeout(long, io.read_u8()).await.is_err());
+            pace.end_exchange();
+            let start = Instant::now();
+            assert!(io.read_u8().await.is_err());
+            assert_eq!(start.elapsed().as_secs(), 60);
+            assert_eq!(pace.expired(), Some(Expired::Idle));
+        });
+    }
+
+    #[test]
+    fn a_reader_that_takes_nothing_ends_the_write() {
+        runtime().block_on(async {
+            let (_far, near) = duplex(8);
+            let pace = Arc::new(Pace::new(paces(), false));
+            let mut io = DeadlineIo::new(near, Arc::clone(&pace));
+            let start = Instant::now();
+            assert!(io.write_all(&[0; 64]).await.is_err());
+            assert_eq!(start.elapsed().as_secs(), 30);
+            assert_eq!(pace.expired(), Some(Expired::SendIdle));
+        });
+    }
+}

@@ -1,0 +1,114 @@
+//! HTTP/2 streams as tasks, each with a deadline for sending.
+//!
+//! A peer that opens no flow-control window stalls one stream without stalling the
+//! socket, so the socket's deadline does not see it. hyper spawns each stream's task
+//! right after it called the service: the connection hands the pace of that request over
+//! to the task that will send its answer.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hyper::rt::Executor;
+use pin_project_lite::pin_project;
+use tokio::time::Instant;
+
+use crate::net::deadline::Alarm;
+
+/// Since when a stream's answer has waited for its peer.
+#[derive(Debug, Default)]
+pub struct StreamPace {
+    sending_since: Cell<Option<Instant>>,
+    stalled: Cell<bool>,
+}
+
+impl StreamPace {
+    /// A piece of the answer was handed over: from now on the peer is waited for.
+    pub fn handed_over(&self) {
+        self.sending_since.set(Some(Instant::now()));
+    }
+
+    /// The next piece is asked for: the peer is not waited for any more.
+    pub fn asked_for_more(&self) {
+        self.sending_since.set(None);
+    }
+
+    /// Whether the stream was reset because its peer took nothing.
+    #[must_use]
+    pub fn stalled(&self) -> bool {
+        self.stalled.get()
+    }
+}
+
+/// Where a connection leaves the pace of its newest request for the executor.
+#[derive(Clone, Debug, Default)]
+pub(super) struct NextStream(Rc<RefCell<Option<Rc<StreamPace>>>>);
+
+impl NextStream {
+    pub(super) fn begin(&self) -> Rc<StreamPace> {
+        let pace = Rc::new(StreamPace::default());
+        *self.0.borrow_mut() = Some(Rc::clone(&pace));
+        pace
+    }
+}
+
+/// Runs the tasks of one HTTP/2 connection on this thread.
+#[derive(Clone, Debug)]
+pub(super) struct StreamExecutor {
+    pub(super) next: NextStream,
+    pub(super) send_idle: Option<Duration>,
+}
+
+impl<F: Future + 'static> Executor<F> for StreamExecutor {
+    fn execute(&self, task: F) {
+        let pace = self.next.0.borrow_mut().take();
+        match (pace, self.send_idle) {
+            (Some(pace), Some(send_idle)) => {
+                tokio::task::spawn_local(Paced {
+                    task,
+                    pace,
+                    send_idle,
+                    alarm: Alarm::default(),
+                });
+            }
+            _ => {
+                tokio::task::spawn_local(async {
+                    task.await;
+                });
+            }
+        }
+    }
+}
+
+pin_project! {
+    /// A stream's task; ended (which resets the stream) when its peer takes nothing.
+    struct Paced<F> {
+        #[pin]
+        task: F,
+        pace: Rc<StreamPace>,
+        send_idle: Duration,
+        alarm: Alarm,
+    }
+}
+
+impl<F: Future> Future for Paced<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        if this.task.poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        let Some(since) = this.pace.sending_since.get() else {
+            return Poll::Pending;
+        };
+        if this.alarm.poll(cx, since + *this.send_idle).is_pending() {
+            return Poll::Pending;
+        }
+        this.pace.stalled.set(true);
+        Poll::Ready(())
+    }
+}
