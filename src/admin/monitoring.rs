@@ -1,0 +1,166 @@
+//! What is seen from outside: life, readiness, metrics, status.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
+
+use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+
+use super::State;
+use super::problem::Problem;
+use super::respond::Answer;
+use crate::fault::{Fault, Faults};
+use crate::snapshot::{Revision, Snapshot};
+use crate::token;
+
+const OPEN_METRICS: HeaderValue =
+    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+
+/// The counts of one snapshot: a walk over a million tokens is done once for each.
+#[derive(Debug, Default)]
+pub(super) struct CountsCache(Mutex<Option<(Revision, Counts)>>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+struct Counts {
+    tokens: usize,
+    enabled: usize,
+    disabled: usize,
+    scopes: usize,
+    rules: usize,
+}
+
+#[derive(Serialize)]
+struct Status {
+    version: &'static str,
+    started_at: String,
+    revision: u64,
+    ready: bool,
+    counts: Counts,
+    last_reload: Option<LastReload>,
+    fault: Option<FaultList>,
+    needs_restart: Vec<String>,
+    workers: usize,
+}
+
+#[derive(Serialize)]
+struct LastReload {
+    at: String,
+    outcome: &'static str,
+}
+
+#[derive(Serialize)]
+struct FaultList {
+    faults: Vec<PlacedFault>,
+}
+
+#[derive(Serialize)]
+struct PlacedFault {
+    file: String,
+    line: Option<usize>,
+    column: Option<usize>,
+    message: String,
+}
+
+#[derive(Serialize)]
+struct Word {
+    status: &'static str,
+}
+
+/// `GET /healthz`.
+pub(super) fn health() -> Answer {
+    Answer::json(StatusCode::OK, &Word { status: "ok" })
+}
+
+/// `GET /readyz`.
+///
+/// # Errors
+/// [`Problem::NotReady`].
+pub(super) fn ready(state: &State) -> Result<Answer, Problem> {
+    if !is_ready(state) {
+        return Err(Problem::NotReady(
+            "the gate's workers are not listening: it is starting or stopping",
+        ));
+    }
+    Ok(Answer::json(StatusCode::OK, &Word { status: "ready" }))
+}
+
+/// `GET /metrics`.
+pub(super) fn metrics(state: &State) -> Answer {
+    Answer::of(StatusCode::OK, OPEN_METRICS, (state.context.metrics)())
+}
+
+/// `GET /v1/status`.
+pub(super) fn status(state: &State) -> Answer {
+    let context = &state.context;
+    let snapshot = context.snapshot.load();
+    let loads = (context.loads)();
+    let outcome = match loads.faults {
+        None => "loaded",
+        Some(_) => "rejected",
+    };
+    let status = Status {
+        version: env!("CARGO_PKG_VERSION"),
+        started_at: context.started_at.to_string(),
+        revision: snapshot.revision.0,
+        ready: is_ready(state),
+        counts: state.counts.of(&snapshot),
+        last_reload: loads.at.map(|at| LastReload {
+            at: at.to_string(),
+            outcome,
+        }),
+        fault: loads.faults.as_deref().map(FaultList::from),
+        needs_restart: context.needs_restart.load().to_vec(),
+        workers: context.workers.get(),
+    };
+    Answer::json(StatusCode::OK, &status)
+}
+
+/// A snapshot is there before this API is: what else is needed is that workers listen.
+fn is_ready(state: &State) -> bool {
+    state.context.listening.load(Ordering::Acquire)
+}
+
+impl CountsCache {
+    fn of(&self, snapshot: &Snapshot) -> Counts {
+        let mut cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match *cached {
+            Some((revision, counts)) if revision == snapshot.revision => counts,
+            _ => cached.insert((snapshot.revision, Counts::of(snapshot))).1,
+        }
+    }
+}
+
+impl Counts {
+    fn of(snapshot: &Snapshot) -> Self {
+        let tokens = snapshot.tokens.len();
+        let enabled = |token: &&std::sync::Arc<token::Token>| token.state == token::State::Enabled;
+        let enabled = snapshot.tokens.iter().filter(enabled).count();
+        let scopes = || snapshot.catalog.categories.iter().flat_map(|c| &c.scopes);
+        Self {
+            tokens,
+            enabled,
+            disabled: tokens.saturating_sub(enabled),
+            scopes: scopes().count(),
+            rules: scopes().map(|scope| scope.rules.len()).sum(),
+        }
+    }
+}
+
+impl From<&Faults> for FaultList {
+    fn from(faults: &Faults) -> Self {
+        Self {
+            faults: faults.0.iter().map(PlacedFault::from).collect(),
+        }
+    }
+}
+
+impl From<&Fault> for PlacedFault {
+    fn from(fault: &Fault) -> Self {
+        Self {
+            file: fault.file.display().to_string(),
+            line: fault.place.map(|(line, _)| line),
+            column: fault.place.map(|(_, column)| column),
+            message: fault.message.clone(),
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Every fault that the admin API answers, and the one place where each becomes a
+//! problem document (RFC 9457).
+
+use std::time::Duration;
+
+use http::StatusCode;
+use serde::Serialize;
+
+use crate::config::Role;
+
+/// Why a call was not done. A call that answers one of these changed nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Problem {
+    /// The target is no canonical path, or names a host.
+    #[error("the request target must be a path in canonical form")]
+    BadRequestTarget,
+    /// Not exactly one sound Host.
+    #[error("the request needs exactly one valid Host")]
+    BadHost,
+    /// A Host that is not ours: DNS rebinding, or a name missing in `admin.hosts`.
+    #[error("this Host is neither the listener's own, a loopback name nor one of admin.hosts")]
+    ForeignHost,
+    /// A browser says that another site made it send this.
+    #[error("requests made by web pages are refused")]
+    CrossSite,
+    /// No `Authorization` at all.
+    #[error("an operator's name and secret are required")]
+    MissingCredentials,
+    /// Anything but an operator's name and secret.
+    #[error("the name or the secret is not an operator's")]
+    BadCredentials,
+    /// Too many wrong secrets from this address.
+    #[error("too many wrong credentials came from this address")]
+    Throttled(Duration),
+    /// The operator may not do this.
+    #[error("this call needs the role {}", role_name(*.0))]
+    ForbiddenRole(Role),
+    /// Nothing is served at this path.
+    #[error("nothing is served at this path")]
+    NotFound,
+    /// The path is served, the method is not; the methods that are.
+    #[error("this path serves {0}")]
+    MethodNotAllowed(String),
+    /// A body that is not declared as JSON.
+    #[error("a body must be sent as {0}")]
+    UnsupportedMediaType(&'static str),
+    /// `/readyz`: what is missing.
+    #[error("{0}")]
+    NotReady(&'static str),
+    /// A defect of ours.
+    #[error("the admin API failed; the process's log says more")]
+    Internal,
+}
+
+/// The problem document. `type` is `about:blank`: the code says all that a type would.
+#[derive(Serialize)]
+pub(super) struct Document<'a> {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    code: &'static str,
+    detail: String,
+    request_id: &'a str,
+}
+
+impl Problem {
+    /// The code by which programs tell problems apart.
+    pub(super) fn code(&self) -> &'static str {
+        self.row().0
+    }
+
+    /// The status that goes with it.
+    pub(super) fn status(&self) -> StatusCode {
+        self.row().1
+    }
+
+    /// What is sent.
+    pub(super) fn document<'a>(&'a self, request_id: &'a str) -> Document<'a> {
+        let (code, status, title) = self.row();
+        Document {
+            r#type: "about:blank",
+            title,
+            status: status.as_u16(),
+            code,
+            detail: self.to_string(),
+            request_id,
+        }
+    }
+
+    fn row(&self) -> (&'static str, StatusCode, &'static str) {
+        use StatusCode as S;
+        match self {
+            Self::BadRequestTarget => (
+                "bad_request_target",
+                S::BAD_REQUEST,
+                "The request target is not valid",
+            ),
+            Self::BadHost => ("bad_host", S::BAD_REQUEST, "The Host is not valid"),
+            Self::ForeignHost => (
+                "foreign_host",
+                S::MISDIRECTED_REQUEST,
+                "The Host is not this server's",
+            ),
+            Self::CrossSite => (
+                "cross_site",
+                S::FORBIDDEN,
+                "Cross-site requests are refused",
+            ),
+            Self::MissingCredentials => (
+                "missing_credentials",
+                S::UNAUTHORIZED,
+                "Credentials are required",
+            ),
+            Self::BadCredentials => (
+                "bad_credentials",
+                S::UNAUTHORIZED,
+                "The credentials are not valid",
+            ),
+            Self::Throttled(_) => (
+                "throttled",
+                S::TOO_MANY_REQUESTS,
+                "Too many wrong credentials",
+            ),
+            Self::ForbiddenRole(_) => (
+                "forbidden_role",
+                S::FORBIDDEN,
+                "The operator's role does not allow this",
+            ),
+            Self::NotFound => ("not_found", S::NOT_FOUND, "Nothing is served here"),
+            Self::MethodNotAllowed(_) => (
+                "method_not_allowed",
+                S::METHOD_NOT_ALLOWED,
+                "The method is not served here",
+            ),
+            Self::UnsupportedMediaType(_) => (
+                "unsupported_media_type",
+                S::UNSUPPORTED_MEDIA_TYPE,
+                "The body must be JSON",
+            ),
+            Self::NotReady(_) => ("not_ready", S::SERVICE_UNAVAILABLE, "The gate is not ready"),
+            Self::Internal => (
+                "internal_error",
+                S::INTERNAL_SERVER_ERROR,
+                "The admin API failed",
+            ),
+        }
+    }
+}
+
+/// A role as the configuration spells it.
+fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Viewer => "viewer",
+        Role::ImplementationSpecialist => "implementation-specialist",
+        Role::Administrator => "administrator",
+    }
+}
