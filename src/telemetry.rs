@@ -1,1 +1,3 @@
-//! telemetry
+//! What is seen from outside. A leaf: it is told what happened, and asks nobody.
+
+pub mod log;

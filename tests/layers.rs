@@ -23,12 +23,15 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     // A leaf: it is told what happened, and asks nobody.
     ("telemetry", &["config", "code", "token"]),
+    // What both hops share: sockets, TLS and deadlines.
+    ("net", &["config", "fault"]),
     // Takes a handler, and does not know what that does.
-    ("server", &["config", "telemetry"]),
+    ("server", &["net", "config", "telemetry"]),
     // Never sees the store: it could not change a token if it wanted to.
     (
         "proxy",
         &[
+            "net",
             "auth",
             "limit",
             "snapshot",
@@ -43,6 +46,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "admin",
         &[
+            "net",
             "store",
             "auth",
             "limit",
@@ -62,6 +66,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "proxy",
             "admin",
             "store",
+            "net",
             "auth",
             "limit",
             "snapshot",
