@@ -3,6 +3,7 @@
 //! The data path reads the fixed-size part; texts that only people read lie apart in
 //! [`Texts`], so that a decision touches two cache lines and not a page.
 
+mod digest;
 mod scopes;
 pub mod secret;
 
@@ -10,8 +11,10 @@ use std::fmt;
 
 use jiff::Timestamp;
 
+pub(crate) use digest::sha256;
+pub use digest::{BadDigest, Digest};
 pub use scopes::{ScopeId, ScopeSet};
-pub use secret::{Digest, Secret};
+pub use secret::{AuthToken, Secret, looks_generated};
 
 use crate::catalog::VersionId;
 
@@ -79,6 +82,19 @@ pub struct BadSid;
 impl Sid {
     /// The longest SID in bytes.
     pub const MAX: usize = 64;
+    /// How many random base-62 characters a generated SID has after its prefix.
+    pub const RANDOM_LEN: usize = 32;
+
+    /// A new SID: the prefix and 32 random base-62 characters (190 bits).
+    ///
+    /// # Errors
+    /// [`BadSid`] where the prefix is longer than 32 bytes or has a character that no
+    /// SID has. An empty one is none.
+    pub fn generate(prefix: &str) -> Result<Self, BadSid> {
+        let mut text = prefix.as_bytes().to_vec();
+        secret::extend_base62(&mut text, Self::RANDOM_LEN);
+        Self::parse(&text)
+    }
 
     /// Reads a SID.
     ///
@@ -129,6 +145,40 @@ impl State {
         match self {
             Self::Enabled => "enabled",
             Self::Disabled => "disabled",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_generated_sid_is_a_prefix_and_32_base62_characters() {
+        for prefix in ["IR", "", "a.b_c~d-", &"x".repeat(32)] {
+            let sid = Sid::generate(prefix).expect("a prefix of SID characters");
+            let rest = sid.as_str().strip_prefix(prefix).expect("the prefix");
+            assert_eq!(rest.len(), 32);
+            assert!(rest.bytes().all(|b| b.is_ascii_alphanumeric()), "{sid}");
+            assert_ne!(Sid::generate(prefix), Ok(sid));
+        }
+        for prefix in ["a b", "é", "a:b", &"x".repeat(33)] {
+            assert_eq!(Sid::generate(prefix), Err(BadSid), "{prefix}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_sid_is_1_to_64_of_its_characters(text in "[A-Za-z0-9._~-]{1,64}") {
+            let sid = Sid::parse(text.as_bytes()).expect("a SID");
+            prop_assert_eq!(sid.as_str(), text);
+        }
+
+        #[test]
+        fn nothing_else_is(text in "[A-Za-z0-9._~-]{65,70}|[a-z]{0,9}[^A-Za-z0-9._~-][a-z]{0,9}|") {
+            prop_assert_eq!(Sid::parse(text.as_bytes()), Err(BadSid));
         }
     }
 }

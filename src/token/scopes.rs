@@ -63,6 +63,12 @@ impl ScopeSet {
 
     /// Adds every scope of another set.
     pub fn union_with(&mut self, other: &Self) {
+        if let (Words::Few(to), Words::Few(from)) = (&mut self.0, &other.0) {
+            for (to, from) in to.iter_mut().zip(from) {
+                *to |= from;
+            }
+            return;
+        }
         let mut words = self.words().to_vec();
         words.resize(words.len().max(other.words().len()), 0);
         for (to, from) in words.iter_mut().zip(other.words()) {
