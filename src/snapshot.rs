@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
 
-pub use table::TokenTable;
+pub use table::{InUse, TokenTable};
 
 use crate::catalog::Catalog;
 
