@@ -1,6 +1,7 @@
 //! The main file, resolved: every path absolute, every default filled in, every
 //! combination checked. `raw` is its mirror in TOML.
 
+mod keys;
 mod load;
 mod raw;
 pub mod units;

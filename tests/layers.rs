@@ -15,7 +15,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("catalog", &["token", "fault"]),
     ("snapshot", &["catalog", "token"]),
     ("auth", &["snapshot", "catalog", "token", "code"]),
-    ("config", &["token", "fault"]),
+    // Reads the key files too, so that `auth` need not.
+    ("config", &["auth", "token", "fault"]),
     ("limit", &["auth", "snapshot", "token", "config", "code"]),
     (
         "store",

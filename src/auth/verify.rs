@@ -4,9 +4,6 @@
 //! configured kind and one comparison, whether the SID is known or not, and whatever kind
 //! of digest it has. An unknown SID reads a neighbour's token and never matches it.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
 use std::sync::Arc;
 
 use argon2::{Argon2, PasswordHash, PasswordVerifier};
@@ -14,14 +11,12 @@ use aws_lc_rs::hmac;
 use http::HeaderMap;
 use rand::Rng;
 use subtle::{Choice, ConstantTimeEq};
-use zeroize::Zeroizing;
 
 use super::{Denial, basic};
-use crate::fault::Fault;
 use crate::snapshot::TokenTable;
 use crate::token::{Digest, Secret, Token, looks_generated, sha256};
 
-/// The key of `hmac-sha256:` digests, if one is configured.
+/// The key of `hmac-sha256:` digests, if one is configured; read by [`Keys::load`].
 #[derive(Clone)]
 pub struct Keys {
     hmac: Option<hmac::Key>,
@@ -31,25 +26,9 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// The shortest HMAC key in bytes.
-    pub const MIN_KEY: usize = 32;
-    /// The longest HMAC key in bytes; a longer file is some other file.
-    pub const MAX_KEY: usize = 4096;
-
-    /// Reads the key file: its bytes as they are, less one line end at the end. As
-    /// `openssl rand -hex 32` writes one.
-    ///
-    /// # Errors
-    /// When it is no regular file, cannot be read, or holds fewer than
-    /// [`MIN_KEY`](Self::MIN_KEY) or more than [`MAX_KEY`](Self::MAX_KEY) bytes.
-    pub fn load(hmac_key_file: Option<&Path>) -> Result<Self, Fault> {
-        let hmac = hmac_key_file
-            .map(|file| read_key(file).map_err(|message| Fault::new(file, message)))
-            .transpose()?;
-        Ok(Self::new(hmac.as_ref().map(Secret::expose)))
-    }
-
-    fn new(hmac: Option<&[u8]>) -> Self {
+    /// With an HMAC key, or without one. [`load`](Self::load) reads one from its file.
+    #[must_use]
+    pub(crate) fn new(hmac: Option<&[u8]>) -> Self {
         let mut decoy = [0; 32];
         rand::rng().fill_bytes(&mut decoy);
         Self {
@@ -190,31 +169,6 @@ pub(crate) fn slow_matches(digest: &Digest, secret: &[u8]) -> bool {
     } else {
         secret.len() <= BCRYPT_MAX_SECRET && bcrypt::verify(secret, text).unwrap_or(false)
     }
-}
-
-fn read_key(file: &Path) -> Result<Secret, String> {
-    let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
-    // Looked at before it is opened, for opening a FIFO waits for its writer.
-    if !file.metadata().map_err(unreadable)?.is_file() {
-        return Err("is not a regular file".into());
-    }
-    // One line end more than the longest key, and one byte more to see that it is longer.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(Keys::MAX_KEY + 3));
-    File::open(file)
-        .and_then(|opened| {
-            let bound = u64::try_from(Keys::MAX_KEY + 3).unwrap_or(u64::MAX);
-            opened.take(bound).read_to_end(&mut bytes)
-        })
-        .map_err(unreadable)?;
-    let key = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-    let key = key.strip_suffix(b"\r").unwrap_or(key);
-    if key.len() < Keys::MIN_KEY {
-        return Err(format!("holds a key of fewer than {} bytes", Keys::MIN_KEY));
-    }
-    if key.len() > Keys::MAX_KEY {
-        return Err(format!("holds a key of more than {} bytes", Keys::MAX_KEY));
-    }
-    Ok(Secret::copy_of(key))
 }
 
 #[cfg(test)]

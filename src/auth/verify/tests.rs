@@ -1,5 +1,3 @@
-use std::fs;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderValue, header::AUTHORIZATION};
@@ -174,43 +172,6 @@ fn bcrypt_takes_no_secret_of_more_than_72_bytes() {
         None
     );
     assert_eq!(proven(&keys, &tokens, "bcrypt", &whole[..71]), None);
-}
-
-#[test]
-fn a_key_file_is_its_bytes_less_one_line_end() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("key");
-    let load = |content: &[u8]| {
-        fs::write(&file, content).expect("a file");
-        Keys::load(Some(&file)).map(|keys| keys.digest(&secret("x")))
-    };
-    let expected = Keys::new(Some(KEY)).digest(&secret("x"));
-    for end in [&b""[..], b"\n", b"\r\n"] {
-        assert_eq!(load(&[KEY, end].concat()), Ok(expected.clone()));
-    }
-    let two_ends = Keys::new(Some(&[KEY, b"\n"].concat())).digest(&secret("x"));
-    assert_eq!(load(&[KEY, b"\n\n"].concat()), Ok(two_ends));
-    assert!(load(&[7; Keys::MAX_KEY]).is_ok());
-    assert!(load(&[&[7; Keys::MAX_KEY][..], b"\r\n"].concat()).is_ok());
-    for bad in [
-        &b""[..],
-        b"\n",
-        &KEY[1..],
-        &[7; Keys::MAX_KEY + 1],
-        &[7; 9999],
-    ] {
-        let fault = load(bad).expect_err("a fault");
-        assert_eq!(fault.file, file);
-    }
-}
-
-#[test]
-fn what_is_no_key_file_is_a_fault() {
-    let folder = tempfile::tempdir().expect("a folder");
-    for file in [folder.path().to_owned(), folder.path().join("absent")] {
-        assert!(Keys::load(Some(&file)).is_err());
-    }
-    assert!(!Keys::load(None).expect("no file, no fault").has_hmac());
 }
 
 #[test]
