@@ -1,1 +1,67 @@
-//! cli
+//! The command line: what can be asked of `sidgate`. One file per command.
+
+mod digest;
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+
+use clap::{Parser, Subcommand};
+
+use crate::fault::Faults;
+
+/// Gates an HTTP API: checks Account SID and auth token, and forwards the calls that the
+/// token's scopes allow.
+#[derive(Debug, Parser)]
+#[command(
+    name = "sidgate",
+    version,
+    subcommand_required = true,
+    arg_required_else_help = false,
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Digest(digest::Digest),
+}
+
+/// Standard input without a buffer, which would keep what was read of a secret.
+fn stdin() -> io::Result<File> {
+    let input = io::stdin().as_fd().try_clone_to_owned()?;
+    Ok(File::from(input))
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file is not sound.
+    #[error(transparent)]
+    Faults(#[from] Faults),
+    /// Standard input is closed.
+    #[error("cannot open standard input")]
+    Input(#[source] io::Error),
+    /// What the command had to say could not be written.
+    #[error("cannot write to standard output")]
+    Output(#[source] io::Error),
+    /// `digest` had nothing to digest.
+    #[error(transparent)]
+    Digest(#[from] digest::Error),
+}
+
+impl Cli {
+    /// Runs the command; what it has to say goes to `out`.
+    ///
+    /// # Errors
+    /// [`Error`]; the exit code is then 1.
+    pub fn run(self, out: &mut impl Write) -> Result<(), Error> {
+        match self.command {
+            Command::Digest(command) => command.run(&mut stdin().map_err(Error::Input)?, out),
+        }
+    }
+}
