@@ -5,12 +5,14 @@
 
 mod authorize;
 pub mod basic;
+mod explain;
 pub mod target;
 pub mod verify;
 
 use std::sync::Arc;
 
-pub use authorize::{authorize, public};
+pub use authorize::{authorize, authorize_under, public, public_under};
+pub use explain::{Decision, Holder, explain};
 pub use verify::{Authentication, Keys, SlowCheck, authenticate};
 
 use crate::catalog::{ApiVersion, Route};
@@ -24,6 +26,8 @@ pub struct Permit {
     token: Option<Arc<Token>>,
     route: Arc<Route>,
     scope: Option<Arc<str>>,
+    rule: Arc<str>,
+    line: usize,
     version: Option<Arc<ApiVersion>>,
     upgrade: bool,
 }
@@ -35,10 +39,22 @@ impl Permit {
         self.token.as_ref()
     }
 
-    /// The rule that matched.
+    /// What matched; [`rule`](Self::rule) is the one of its rules that admitted.
     #[must_use]
     pub fn route(&self) -> &Arc<Route> {
         &self.route
+    }
+
+    /// The rule that admitted, as written.
+    #[must_use]
+    pub fn rule(&self) -> &Arc<str> {
+        &self.rule
+    }
+
+    /// Its line in the catalogue's file.
+    #[must_use]
+    pub fn line(&self) -> usize {
+        self.line
     }
 
     /// The scope that admitted; `None` where the rule is public.
@@ -53,7 +69,7 @@ impl Permit {
         self.version.as_ref()
     }
 
-    /// Whether the rule lets the connection be upgraded.
+    /// Whether an upgrade was wanted and the rule allows it.
     #[must_use]
     pub fn allows_upgrade(&self) -> bool {
         self.upgrade
@@ -100,6 +116,15 @@ impl Denial {
             | Self::NoRoute(sid)
             | Self::SidMismatch(sid, _)
             | Self::ScopeNotGranted(sid, _) => Some(sid),
+        }
+    }
+
+    /// The ids of the scopes of which one is needed, sorted; empty where none would help.
+    #[must_use]
+    pub fn required_scopes(&self) -> &[Arc<str>] {
+        match self {
+            Self::ScopeNotGranted(_, route) => &route.required_scopes,
+            _ => &[],
         }
     }
 

@@ -1,16 +1,20 @@
 //! What can be granted: versions, categories, scopes and their rules, compiled.
 
 mod load;
+mod method;
 pub(crate) mod path;
+mod rate;
+mod reader;
 pub mod routes;
 pub mod template;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-pub use routes::{Route, RouteTable};
+pub use rate::{BadRateLimit, RateLimit, Window};
+pub use routes::{Grant, Route, RouteTable};
 
-use crate::token::ScopeId;
+use crate::token::{ScopeId, ScopeSet};
 
 /// A version's number: stable for the life of the process, as [`ScopeId`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -31,10 +35,19 @@ pub struct Catalog {
     pub ignored_suffixes: Vec<String>,
     /// Categories in the file's order, for people.
     pub categories: Vec<Category>,
+    /// Rules that need no credentials, as written.
+    pub public: Vec<Arc<str>>,
     /// Every rule, compiled.
     pub routes: RouteTable,
     pub(crate) names: Names,
+    /// Scopes by their numbers; a number that only an earlier catalogue used has none.
+    scopes: Vec<Option<Arc<Scope>>>,
+    /// The upstreams that versions name, and where.
+    upstreams: Vec<(Arc<str>, Place)>,
 }
+
+/// Line and column in the catalogue's file, from 1.
+pub type Place = (usize, usize);
 
 /// One version of the API.
 #[derive(Clone, Debug)]
@@ -60,8 +73,8 @@ pub struct ApiVersion {
 pub struct Category {
     /// Its name.
     pub name: String,
-    /// Limits for each token, as written: `1000/hour`.
-    pub limits: Vec<String>,
+    /// Limits for each token; at most one for each window.
+    pub limits: Vec<RateLimit>,
     /// Its scopes.
     pub scopes: Vec<Arc<Scope>>,
 }
@@ -77,6 +90,84 @@ pub struct Scope {
     pub name: String,
     /// Its rules, as written.
     pub rules: Vec<Arc<str>>,
+}
+
+impl Catalog {
+    /// The number of a scope that this catalogue has.
+    #[must_use]
+    pub fn scope_number(&self, id: &str) -> Option<ScopeId> {
+        let number = ScopeId(self.names.scopes.find(id)?);
+        self.scope(number).map(|scope| scope.number)
+    }
+
+    /// The scope with this number, if this catalogue has it.
+    #[must_use]
+    pub fn scope(&self, number: ScopeId) -> Option<&Arc<Scope>> {
+        let at = usize::try_from(number.0).ok()?;
+        self.scopes.get(at)?.as_ref()
+    }
+
+    /// The version named so, if this catalogue has it.
+    #[must_use]
+    pub fn version_number(&self, id: &str) -> Option<VersionId> {
+        let mut versions = self.versions.iter();
+        versions.find(|v| *v.id == *id).map(|v| v.number)
+    }
+
+    /// The version with this number; `None` for the latest.
+    #[must_use]
+    pub fn version(&self, number: Option<VersionId>) -> Option<&Arc<ApiVersion>> {
+        let number = number.or(self.latest)?;
+        self.versions.iter().find(|v| v.number == number)
+    }
+
+    /// Which of the scopes in use this catalogue does not have, by id: a catalogue that
+    /// drops one must not come into force.
+    #[must_use]
+    pub fn dropped(&self, in_use: &ScopeSet) -> Vec<Arc<str>> {
+        let dropped = in_use.iter().filter(|number| self.scope(*number).is_none());
+        let mut ids: Vec<Arc<str>> = dropped
+            .map(|number| name_of(&self.names.scopes, number.0))
+            .collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// Which of the versions in use this catalogue does not have, by id.
+    #[must_use]
+    pub fn dropped_versions(&self, in_use: impl IntoIterator<Item = VersionId>) -> Vec<Arc<str>> {
+        let dropped = in_use
+            .into_iter()
+            .filter(|number| self.version(Some(*number)).is_none());
+        let mut ids: Vec<Arc<str>> = dropped
+            .map(|number| name_of(&self.names.versions, number.0.into()))
+            .collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+
+    /// The upstreams that versions name, each with its place, for the caller to check
+    /// against those that the main file has.
+    pub fn upstream_names(&self) -> impl Iterator<Item = (&str, Place)> {
+        self.upstreams.iter().map(|(name, place)| (&**name, *place))
+    }
+
+    fn add_scope(&mut self, scope: Arc<Scope>) {
+        let at = usize::try_from(scope.number.0).expect("a u32 fits a usize");
+        if self.scopes.len() <= at {
+            self.scopes.resize(at + 1, None);
+        }
+        if let Some(place) = self.scopes.get_mut(at) {
+            *place = Some(scope);
+        }
+    }
+}
+
+/// The name behind a number, also where this catalogue does not have it any more.
+fn name_of(names: &Interner, number: u32) -> Arc<str> {
+    let name = names.name(number);
+    name.map_or_else(|| format!("number {number}").into(), Arc::clone)
 }
 
 /// Names and their numbers; grows, never forgets, so that a number in a token stays true

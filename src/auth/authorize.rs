@@ -1,29 +1,129 @@
-//! From a proven token to a permit: rule, `{sid}`, scope.
-use super::{Denial, Permit};
-use crate::catalog::Catalog;
-use crate::token::Token;
-use http::Method;
+//! From a proven token to a permit: state, rule, `{sid}`, scope.
+
 use std::sync::Arc;
-/// Rows 3 to 5 of the table: state, rule, scope.
+
+use http::Method;
+
+use super::{Denial, Permit};
+use crate::catalog::{Catalog, VersionId};
+use crate::token::{State, Token};
+
+/// Rows 3 to 5 of the table: state, rule, scope. The version is the token's or, where it
+/// names none, the latest. The path is in canonical form.
 ///
 /// # Errors
 /// The first row that does not hold.
 pub fn authorize(
-    _catalog: &Catalog,
-    _token: Arc<Token>,
-    _method: &Method,
-    _path: &str,
-    _wants_upgrade: bool,
+    catalog: &Catalog,
+    token: Arc<Token>,
+    method: &Method,
+    path: &str,
+    wants_upgrade: bool,
 ) -> Result<Permit, Denial> {
-    unimplemented!()
+    let version = token.version;
+    authorize_under(catalog, token, version, method, path, wants_upgrade)
 }
-/// The permit of a public rule, if one matches.
+
+/// The same for a request that names its own version; `None` is the latest.
+///
+/// Where several scopes that the token holds admit, the first of the catalogue's file does;
+/// but a request for an upgrade is admitted by one that allows it, if one does.
+///
+/// # Errors
+/// The first row that does not hold. A version that the catalogue does not have is
+/// [`Denial::NoRoute`]: there is no rule under it.
+pub fn authorize_under(
+    catalog: &Catalog,
+    token: Arc<Token>,
+    version: Option<VersionId>,
+    method: &Method,
+    path: &str,
+    wants_upgrade: bool,
+) -> Result<Permit, Denial> {
+    if token.state != State::Enabled {
+        return Err(Denial::TokenDisabled(token.sid));
+    }
+    let named = version;
+    let version = catalog.version(named);
+    if version.is_none() && named.is_some() {
+        return Err(Denial::NoRoute(token.sid));
+    }
+    let found = catalog.routes.find(method, path, version.map(|v| v.number));
+    let Some(found) = found else {
+        return Err(Denial::NoRoute(token.sid));
+    };
+    if found.sid.is_some_and(|sid| !is_own(&token, sid)) {
+        return Err(Denial::SidMismatch(token.sid, Arc::clone(found.route)));
+    }
+    let mut granted = found
+        .route
+        .grants
+        .iter()
+        .filter(|grant| token.scopes.contains(grant.scope));
+    let grant = match granted.next() {
+        Some(first) if wants_upgrade && !first.upgrade => {
+            Some(granted.find(|grant| grant.upgrade).unwrap_or(first))
+        }
+        first => first,
+    };
+    let Some(grant) = grant else {
+        return Err(Denial::ScopeNotGranted(token.sid, Arc::clone(found.route)));
+    };
+    Ok(Permit {
+        route: Arc::clone(found.route),
+        scope: Some(Arc::clone(&grant.id)),
+        rule: Arc::clone(&grant.rule),
+        line: grant.line,
+        version: version.cloned(),
+        upgrade: wants_upgrade && grant.upgrade,
+        token: Some(token),
+    })
+}
+
+/// The permit of a public rule under the latest version, if one matches.
 #[must_use]
 pub fn public(
-    _catalog: &Catalog,
-    _method: &Method,
-    _path: &str,
-    _wants_upgrade: bool,
+    catalog: &Catalog,
+    method: &Method,
+    path: &str,
+    wants_upgrade: bool,
 ) -> Option<Permit> {
-    unimplemented!()
+    public_under(catalog, None, method, path, wants_upgrade)
 }
+
+/// The same for a request that names its own version; `None` is the latest.
+#[must_use]
+pub fn public_under(
+    catalog: &Catalog,
+    version: Option<VersionId>,
+    method: &Method,
+    path: &str,
+    wants_upgrade: bool,
+) -> Option<Permit> {
+    let named = version;
+    let version = catalog.version(named);
+    if version.is_none() && named.is_some() {
+        return None;
+    }
+    let number = version.map(|v| v.number);
+    let found = catalog.routes.find_public(method, path, number)?;
+    Some(Permit {
+        token: None,
+        route: Arc::clone(found.route),
+        scope: None,
+        rule: Arc::clone(&found.route.rule),
+        line: found.route.line,
+        version: version.cloned(),
+        upgrade: wants_upgrade && found.route.upgrade,
+    })
+}
+
+/// Whether a path's `{sid}` names the token: by its SID or by its account.
+fn is_own(token: &Token, sid: &str) -> bool {
+    let account = token.account.as_deref();
+    token.sid.as_bytes() == sid.as_bytes()
+        || account.is_some_and(|account| account.as_bytes() == sid.as_bytes())
+}
+
+#[cfg(test)]
+mod tests;

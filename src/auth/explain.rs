@@ -1,0 +1,248 @@
+//! Would this be admitted, and what decides? The same code that judges requests, asked by
+//! an operator.
+
+use std::sync::Arc;
+
+use http::Method;
+
+use super::target::canonical;
+use super::{Denial, Permit, authorize_under, public_under};
+use crate::catalog::{Catalog, VersionId};
+use crate::code::Code;
+use crate::token::{Digest, ScopeSet, Sid, State, Texts, Token};
+
+/// For whom a decision is asked.
+#[derive(Clone, Copy, Debug)]
+pub enum Holder<'t> {
+    /// This token.
+    Token(&'t Arc<Token>),
+    /// Any token with every right: it tells what the rules demand.
+    Any,
+}
+
+/// What would happen to a request, and why.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// It would go to the upstream.
+    pub admitted: bool,
+    /// The code of the answer; [`Code::Ok`] where it is admitted.
+    pub code: Code,
+    /// The path by which it is matched, where there is one.
+    pub path: Option<String>,
+    /// The id of the version under which it is judged, where the catalogue has versions.
+    pub version: Option<Arc<str>>,
+    /// The scope that admits.
+    pub scope: Option<Arc<str>>,
+    /// The rule that decides, as written.
+    pub rule: Option<Arc<str>>,
+    /// Its line in the catalogue's file.
+    pub line: Option<usize>,
+    /// The scopes of which any admits, sorted; empty for a public rule and where none does.
+    pub required_scopes: Vec<Arc<str>>,
+    /// A request for an upgrade would be upgraded.
+    pub upgrade: bool,
+    /// All this in a sentence without a full stop.
+    pub reason: String,
+}
+
+/// Judges a request that would come with valid credentials.
+///
+/// The version is the one that the request names; `None` is the token's. A query after
+/// the path plays no part, as in a request.
+#[must_use]
+pub fn explain(
+    catalog: &Catalog,
+    holder: Holder<'_>,
+    method: &Method,
+    target: &str,
+    version: Option<VersionId>,
+) -> Decision {
+    let path = target.split(['?', '#']).next().unwrap_or(target);
+    if matches!(*method, Method::CONNECT | Method::TRACE) {
+        return refused(Code::MethodNotAllowed, format!("{method} is never served"));
+    }
+    let path = match canonical(path) {
+        Ok(path) => path,
+        Err(fault) => return refused(Code::BadRequestTarget, fault.to_string()),
+    };
+    let any;
+    let token = match holder {
+        Holder::Token(token) => token,
+        Holder::Any => {
+            any = anyone(catalog, method, &path, version);
+            &any
+        }
+    };
+    let asked = Asked {
+        catalog,
+        holder,
+        token,
+        method,
+        path: &path,
+        named: version,
+        version: version.or(token.version),
+    };
+    let mut decision = match asked.judge(false) {
+        Ok(permit) => asked.admitted(&permit),
+        Err(denial) => asked.denied(&denial),
+    };
+    decision.upgrade = asked.judge(true).is_ok_and(|p| p.allows_upgrade());
+    decision.path = Some(path.to_string());
+    decision
+}
+
+/// A question whose path and method are fit to be judged.
+struct Asked<'a> {
+    catalog: &'a Catalog,
+    holder: Holder<'a>,
+    token: &'a Arc<Token>,
+    method: &'a Method,
+    path: &'a str,
+    /// The version that the request names.
+    named: Option<VersionId>,
+    /// The version under which rules are sought.
+    version: Option<VersionId>,
+}
+
+impl Asked<'_> {
+    /// As the gate does: public rules first, without a look at the credentials, so under
+    /// the version that the request names and not the token's.
+    fn judge(&self, wants_upgrade: bool) -> Result<Permit, Denial> {
+        let (catalog, method, path) = (self.catalog, self.method, self.path);
+        if let Some(permit) = public_under(catalog, self.named, method, path, wants_upgrade) {
+            return Ok(permit);
+        }
+        let token = Arc::clone(self.token);
+        authorize_under(catalog, token, self.version, method, path, wants_upgrade)
+    }
+
+    fn admitted(&self, permit: &Permit) -> Decision {
+        let reason = match (permit.scope(), self.holder) {
+            (None, _) => "a public rule admits it; credentials are not looked at".to_owned(),
+            (Some(scope), Holder::Token(_)) => format!("the scope {scope} admits it"),
+            (Some(_), Holder::Any) => format!(
+                "a token with {} is admitted",
+                one_of(&permit.route().required_scopes)
+            ),
+        };
+        Decision {
+            admitted: true,
+            code: Code::Ok,
+            path: None,
+            version: permit.version().map(|v| Arc::clone(&v.id)),
+            scope: permit.scope().cloned(),
+            rule: Some(Arc::clone(permit.rule())),
+            line: Some(permit.line()),
+            required_scopes: permit.route().required_scopes.clone(),
+            upgrade: false,
+            reason,
+        }
+    }
+
+    fn denied(&self, denial: &Denial) -> Decision {
+        let version = self
+            .catalog
+            .version(self.version)
+            .map(|v| Arc::clone(&v.id));
+        let under = version
+            .as_ref()
+            .map_or_else(String::new, |v| format!(" under version {v}"));
+        let reason = match denial {
+            Denial::TokenDisabled(_) => "the token is disabled".to_owned(),
+            Denial::NoRoute(_) => {
+                let others = self.other_methods();
+                let hint = if others.is_empty() {
+                    String::new()
+                } else {
+                    format!("; for this path there are rules for {}", others.join(", "))
+                };
+                format!("no rule names {} {}{under}{hint}", self.method, self.path)
+            }
+            Denial::SidMismatch(..) => {
+                "the {sid} in the path is neither the SID nor the account of the token".to_owned()
+            }
+            Denial::ScopeNotGranted(_, route) => {
+                format!("the token does not hold {}", one_of(&route.required_scopes))
+            }
+            Denial::MissingCredentials | Denial::BadCredentials => denial.code().title().into(),
+        };
+        Decision {
+            version,
+            rule: denial.route().map(|route| Arc::clone(&route.rule)),
+            line: denial.route().map(|route| route.line),
+            required_scopes: denial
+                .route()
+                .map(|route| route.required_scopes.clone())
+                .unwrap_or_default(),
+            ..refused(denial.code(), reason)
+        }
+    }
+
+    /// Usual methods for which this path has a rule.
+    fn other_methods(&self) -> Vec<String> {
+        let number = self.catalog.version(self.version).map(|v| v.number);
+        let routes = &self.catalog.routes;
+        [
+            Method::GET,
+            Method::HEAD,
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+            Method::OPTIONS,
+        ]
+        .into_iter()
+        .filter(|method| routes.find(method, self.path, number).is_some())
+        .map(|method| method.to_string())
+        .collect()
+    }
+}
+
+fn refused(code: Code, reason: String) -> Decision {
+    Decision {
+        admitted: false,
+        code,
+        path: None,
+        version: None,
+        scope: None,
+        rule: None,
+        line: None,
+        required_scopes: Vec::new(),
+        upgrade: false,
+        reason,
+    }
+}
+
+fn one_of(scopes: &[Arc<str>]) -> String {
+    match scopes {
+        [one] => format!("the scope {one}"),
+        several => format!("one of the scopes {}", several.join(", ")),
+    }
+}
+
+/// An enabled token with every scope, whose SID is the one that the path names. It is
+/// judged and never leaves this module.
+fn anyone(
+    catalog: &Catalog,
+    method: &Method,
+    path: &str,
+    version: Option<VersionId>,
+) -> Arc<Token> {
+    let number = catalog.version(version).map(|v| v.number);
+    let found = catalog.routes.find(method, path, number);
+    let sid = found.and_then(|found| Sid::parse(found.sid?.as_bytes()).ok());
+    let any = || Sid::parse(b"any").expect("three letters are a SID");
+    let scopes = catalog.categories.iter().flat_map(|c| &c.scopes);
+    Arc::new(Token {
+        sid: sid.unwrap_or_else(any),
+        digest: Digest::Sha256([0; 32]),
+        state: State::Enabled,
+        version: None,
+        scopes: scopes.map(|scope| scope.number).collect::<ScopeSet>(),
+        account: None,
+        texts: Box::new(Texts::default()),
+    })
+}
+
+#[cfg(test)]
+mod tests;

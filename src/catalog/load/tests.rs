@@ -1,0 +1,269 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const EXAMPLE: &str = include_str!("../../../config/catalog.toml");
+
+fn parse(text: &str) -> Result<Catalog, Faults> {
+    Catalog::parse(Path::new("catalog.toml"), text, None)
+}
+
+/// Each fault as `line:column message`.
+fn faults(text: &str) -> Vec<String> {
+    let Faults(faults) = parse(text).expect_err(text);
+    assert!(faults.iter().all(|f| f.file == Path::new("catalog.toml")));
+    let told = faults.into_iter().map(|fault| match fault.place {
+        Some((line, column)) => format!("{line}:{column} {}", fault.message),
+        None => fault.message,
+    });
+    told.collect()
+}
+
+fn scope(allow: &str) -> String {
+    format!("[[category]]\nname = \"C\"\n[[category.scope]]\nid = \"s\"\nallow = [\n{allow}\n]\n")
+}
+
+#[test]
+fn the_example_is_a_catalogue() {
+    let catalog = parse(EXAMPLE).expect("the example has no fault");
+    let ids: Vec<&str> = catalog.versions.iter().map(|v| &*v.id).collect();
+    assert_eq!(ids, ["2", "1"]);
+    assert_eq!(catalog.latest, catalog.version_number("2"));
+    assert_eq!(catalog.version(None).map(|v| &*v.id), Some("2"));
+    for id in ["items:read", "items:write", "events:read"] {
+        let number = catalog.scope_number(id).expect(id);
+        assert_eq!(catalog.scope(number).map(|s| &*s.id), Some(id));
+    }
+    assert_eq!(catalog.scope_number("items"), None);
+    assert_eq!(catalog.public.len(), 1);
+
+    // What it shows in comments must be true as well.
+    let shown = EXAMPLE
+        .replace("# header", "header")
+        .replace("# query", "query")
+        .replace("# notes", "notes")
+        .replace("# upstream", "upstream")
+        .replace("limits = []   # ", "limits = ");
+    assert_eq!(
+        shown.matches("\n# ").count() + 4,
+        EXAMPLE.matches("\n# ").count()
+    );
+    let catalog = parse(&shown).expect("nor has what it shows in comments");
+    assert_eq!(
+        catalog.version_header.as_ref().map(HeaderName::as_str),
+        Some("api-version")
+    );
+    assert_eq!(catalog.version_query, ["api_version"]);
+    let upstreams: Vec<_> = catalog.upstream_names().collect();
+    let line = shown
+        .lines()
+        .position(|l| l.starts_with("upstream"))
+        .expect("there")
+        + 1;
+    assert_eq!(upstreams, [("default", (line, 12))]);
+    let limits = &catalog.categories.first().expect("one").limits;
+    assert_eq!(
+        limits.iter().map(|l| &*l.text).collect::<Vec<_>>(),
+        ["1000/hour", "10000/day"]
+    );
+}
+
+#[test]
+fn a_file_of_comments_is_an_empty_catalogue_and_an_empty_file_is_none() {
+    let catalog = parse("# nothing yet\n").expect("comments are no fault");
+    assert!(catalog.versions.is_empty() && catalog.categories.is_empty());
+    assert_eq!((catalog.latest, catalog.version_number("1")), (None, None));
+    assert_eq!(
+        faults(""),
+        ["the file is empty; a comment makes it an empty catalogue"]
+    );
+}
+
+#[test]
+fn all_faults_are_told_with_their_places_in_order() {
+    let text = r#"[versions]
+latest = "3"
+header = "a b"
+query = ["q", "q", "a=b", 1]
+nope = 1
+[[versions.version]]
+id = "2"
+released = "2026-01-01"
+deprecated = 2026-06-01
+sunset = 2026-05-01
+notes = "ftp://x"
+[[versions.version]]
+id = "2"
+[[versions.version]]
+id = "a b"
+[[versions.version]]
+released = 2026-02-03T04:05:06
+[paths]
+ignored_suffixes = ["json", ".a/b", ".", ".j", ".j", ".é"]
+public = ["GET /{sid}", "GET"]
+[[category]]
+name = ""
+limits = ["1/hour", "2/hour", "0/day", "many"]
+[[category.scope]]
+id = "a"
+allow = ["GET /a/{x}.json", { rule = "GET /b", versions = ["9", "2", "2"], x = 1 }]
+[[category.scope]]
+id = "a"
+allow = "GET /"
+[[category]]
+[[category.scope]]
+name = " x"
+allow = ["GET /x.j", { upgrade = "yes" }, { rule = "GET /", versions = [] }, 7]
+[[category]]
+name = "D"
+limit = []
+[[category]]
+name = "D"
+[category.scope]
+id = "e"
+"#;
+    assert_eq!(
+        faults(text),
+        [
+            "2:10 `3` is not among [[versions.version]]",
+            "3:10 `header` is the name of a header field",
+            "4:15 the parameter `q` is there already, in line 4",
+            "4:20 a query parameter's name is of A-Z a-z 0-9 . _ ~ -",
+            "4:27 expected a string, found an integer",
+            "5:1 unknown key `nope` in [versions]; it has latest, header, query, version",
+            "8:12 `released` is a date: 2026-06-01",
+            "10:10 `sunset` is before `deprecated`",
+            "11:9 `notes` is an http or https URL",
+            "13:6 the version `2` is there already, in line 7",
+            "15:6 an id is 1 to 128 printable ASCII characters without spaces, \" and \\",
+            "16:1 [[versions.version]] needs the key `id`",
+            "17:12 `released` is a date: 2026-06-01",
+            "19:21 a suffix is `.` and more, in canonical form and without `/`",
+            "19:29 a suffix is `.` and more, in canonical form and without `/`",
+            "19:37 a suffix is `.` and more, in canonical form and without `/`",
+            "19:48 the suffix `.j` is there already, in line 19",
+            "19:54 a suffix is `.` and more, in canonical form and without `/`",
+            "20:11 a public rule has no {sid}: nobody is authenticated",
+            "20:25 a rule is METHOD[,METHOD] and a template: GET,POST /items/{id}",
+            "22:8 a name is 1 to 128 characters, without control characters or spaces around it",
+            "23:21 a second limit for each hour",
+            "23:31 a limit is a count from 1 to 4294967295 for a minute, hour or day: 1000/hour",
+            "23:40 a limit is a count from 1 to 4294967295 for a minute, hour or day: 1000/hour",
+            "26:10 a parameter is a whole segment; `{x}.json` is only partly one",
+            "26:60 the catalogue has no version `9`",
+            "26:70 the version `2` is named twice",
+            "26:76 unknown key `x` in a rule; it has rule, upgrade, versions",
+            "28:6 the scope `a` is there already, in line 25",
+            "29:9 expected an array, found a string",
+            "30:1 [[category]] needs the key `name`",
+            "31:1 [[category.scope]] needs the key `id`",
+            "32:8 a name is 1 to 128 characters, without control characters or spaces around it",
+            "33:22 a rule needs the key `rule`",
+            "33:34 expected true or false, found a string",
+            "33:43 a rule that names no version would never apply",
+            "33:78 expected a string, found an integer",
+            "36:1 unknown key `limit` in [[category]]; it has name, limits, scope",
+            "38:8 the category `D` is there already, in line 35",
+            "39:1 expected an array, found a table",
+        ]
+    );
+}
+
+#[test]
+fn syntax_faults_are_told_alone() {
+    let told = faults("latest = \nb = ]\nnope = 1\n");
+    assert!(told.iter().any(|f| f.starts_with("1:")), "{told:?}");
+    assert!(told.iter().any(|f| f.starts_with("2:")), "{told:?}");
+    assert!(!told.concat().contains("unknown"), "{told:?}");
+    let told = faults("[paths]\npublic = []\npublic = []\n");
+    assert_eq!(told, ["3:1 duplicate key"]);
+}
+
+#[test]
+fn columns_count_characters() {
+    let told = faults("[[category]]\nname = \"é\"\nlimits = [\"é\", \"x\"]\n");
+    assert_eq!(
+        told.iter().map(|f| f.split(' ').next()).collect::<Vec<_>>(),
+        [Some("3:11"), Some("3:16")]
+    );
+}
+
+#[test]
+fn rules_are_checked_against_each_other_and_the_suffixes() {
+    let text = scope("'GET /A/{sid}',\n'GET /A/{x}',\n{ rule = 'GET /A/{sid}', upgrade = true }");
+    assert_eq!(
+        faults(&text),
+        [
+            "7:1 `GET /A/{x}` and `GET /A/{sid}` in line 6 cannot both hold: where one has {sid}, \
+             the other has a plain parameter",
+            "8:10 `GET /A/{sid}` and `GET /A/{x}` in line 7 cannot both hold: where one has {sid}, \
+             the other has a plain parameter",
+            "8:10 `GET /A/{sid}` and `GET /A/{sid}` in line 6 cannot both hold: one allows an \
+             upgrade, the other does not",
+        ]
+    );
+    let suffixes = "[paths]\nignored_suffixes = ['.json']\n";
+    let text = suffixes.to_owned() + &scope("'GET /a.json/',\n'GET /.json',\n'GET /a.json'");
+    assert_eq!(
+        faults(&text),
+        ["10:1 `.json` is an ignored suffix, so no rule can name it"]
+    );
+}
+
+#[test]
+fn numbers_stay_as_they_are_over_reloads() {
+    let load = |scopes: &[&str], previous: Option<&Catalog>| {
+        let scopes = scopes
+            .iter()
+            .map(|id| format!("[[category.scope]]\nid = '{id}'\n"));
+        let versions = "[versions]\nlatest = '1'\n[[versions.version]]\nid = '1'\n";
+        let text = format!(
+            "{versions}[[category]]\nname = 'C'\n{}",
+            scopes.collect::<String>()
+        );
+        Catalog::parse(Path::new("c"), &text, previous).expect("no fault")
+    };
+    let first = load(&["a", "b"], None);
+    let (a, b) = (first.scope_number("a"), first.scope_number("b"));
+    let second = load(&["c", "b"], Some(&first));
+    assert_eq!(
+        (second.scope_number("a"), second.scope_number("b")),
+        (None, b)
+    );
+    assert_ne!(second.scope_number("c"), a);
+    let third = load(&["a"], Some(&second));
+    assert_eq!(
+        (third.scope_number("a"), third.version_number("1")),
+        (a, first.version_number("1"))
+    );
+
+    let in_use = [a, b].into_iter().flatten().collect();
+    assert_eq!(second.dropped(&in_use), ["a".into()]);
+    assert_eq!(third.dropped(&in_use), ["b".into()]);
+    assert!(first.dropped(&in_use).is_empty());
+    let none = Catalog::parse(Path::new("c"), "#", Some(&third)).expect("no fault");
+    assert_eq!(none.dropped_versions(third.latest), ["1".into()]);
+    assert!(first.dropped_versions(third.latest).is_empty());
+}
+
+proptest! {
+    /// Whatever the text, there is an answer, and a fault has a place within the text.
+    #[test]
+    fn any_text_is_answered(
+        cut in 0..EXAMPLE.len(),
+        taken in 0..200_usize,
+        put in "[\\[\\]{}='\"a-c.,0-9 \n/*é]{0,8}",
+    ) {
+        let head = EXAMPLE.get(..cut).unwrap_or_default();
+        let tail = EXAMPLE.get(cut + taken..).unwrap_or_default();
+        let text = format!("{head}{put}{tail}");
+        if let Err(Faults(faults)) = parse(&text) {
+            prop_assert!(!faults.is_empty());
+            for fault in faults {
+                let (line, column) = fault.place.unwrap_or((1, 1));
+                let length = text.split('\n').nth(line - 1).map(|l| l.chars().count());
+                prop_assert!(length.is_some_and(|l| column <= l + 1), "{fault}");
+            }
+        }
+    }
+}
