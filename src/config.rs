@@ -1,9 +1,13 @@
 //! The main file, resolved: every path absolute, every default filled in, every
 //! combination checked. `raw` is its mirror in TOML.
 
+mod address;
+mod check;
+mod defaults;
 mod keys;
 mod load;
 mod raw;
+mod resolve;
 pub mod units;
 
 use std::net::SocketAddr;
@@ -52,6 +56,24 @@ pub enum AdminListen {
     Tcp(SocketAddr),
     /// A Unix socket at this path.
     Unix(PathBuf),
+}
+
+impl Config {
+    /// What a newer configuration changes that only a restart applies, by the names of
+    /// its keys.
+    #[must_use]
+    pub fn needs_restart(&self, newer: &Self) -> Vec<&'static str> {
+        let (old, new) = (&self.fixed, &newer.fixed);
+        let changes = [
+            ("proxy.listen", old.listen != new.listen),
+            ("proxy.workers", old.workers != new.workers),
+            ("proxy.tls (on or off)", old.tls != new.tls),
+            ("admin.listen", old.admin_listen != new.admin_listen),
+            ("admin.tls (on or off)", old.admin_tls != new.admin_tls),
+        ];
+        let changed = changes.into_iter().filter(|(_, changed)| *changed);
+        changed.map(|(key, _)| key).collect()
+    }
 }
 
 /// Everything that a reload may change.
@@ -113,9 +135,9 @@ pub struct Upstream {
     pub timeouts: UpstreamTimeouts,
     /// Active health checks.
     pub health_check: Option<HealthCheck>,
-    /// Consecutive failures after which a server is left out; 0: never.
+    /// Consecutive failures after which a server is left out; 0: never. Default 5.
     pub ejection_failures: u32,
-    /// For how long it is left out.
+    /// For how long it is left out. Default 10 s.
     pub ejection_duration: Duration,
 }
 
@@ -159,7 +181,7 @@ pub struct UpstreamTls {
     pub client: Option<(PathBuf, PathBuf)>,
 }
 
-/// Deadlines towards a server. Zero duration is spelt `None`: no deadline.
+/// Deadlines towards a server. `None`, in the file "0s": no deadline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpstreamTimeouts {
     /// Name look-up, TCP and TLS handshake. Default 5 s.
@@ -220,12 +242,12 @@ pub struct Limits {
     pub h2_connection_window: u32,
 }
 
-/// Deadlines towards clients. Zero in the file is `None`: no deadline.
+/// Deadlines towards clients. `None`, in the file "0s": no deadline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// From accept to the first byte, and for the TLS handshake. Default 10 s each.
+    /// From accept (or the TLS handshake) to the first byte. Default 10 s.
     pub first_byte: Duration,
-    /// TLS handshake. Default 10 s.
+    /// For the TLS handshake. Default 10 s.
     pub tls_handshake: Duration,
     /// From a head's first byte to its last. Default 10 s.
     pub head: Duration,
@@ -254,16 +276,17 @@ pub struct Files {
     pub max_size: u64,
     /// More tokens are refused. Default 100,000.
     pub max_tokens: usize,
-    /// How often the files are looked at where no event arrives. Default 250 ms.
+    /// How often the files are looked at where no event arrives. Default 250 ms; at most
+    /// 500 ms, so that a change is in force within 2 s.
     pub poll: Duration,
 }
 
 /// The admin side.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Admin {
     /// Certificate and key.
     pub tls: Option<TlsFiles>,
-    /// Further Host values accepted.
+    /// Further Host values accepted, in lower case.
     pub hosts: Vec<String>,
     /// Who may use it.
     pub operators: Vec<Operator>,
@@ -292,7 +315,7 @@ pub enum Role {
 }
 
 /// Keys and the form of generated secrets.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Secrets {
     /// File with the key of `hmac-sha256:` digests: 32 bytes or more.
     pub hmac_key_file: Option<PathBuf>,
@@ -316,7 +339,7 @@ pub struct Verification {
 /// Access records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessLog {
-    /// Where they go; `None`: nowhere.
+    /// Where they go; `None`: nowhere. Default standard output.
     pub target: Option<LogTarget>,
     /// Bytes that may wait to be written; beyond, records are dropped and counted. Default 8 MiB.
     pub buffer: usize,
