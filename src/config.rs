@@ -4,6 +4,7 @@
 mod address;
 mod check;
 mod defaults;
+mod hazard;
 mod keys;
 mod load;
 mod raw;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use http::uri::Authority;
 use ipnet::IpNet;
 
+pub use hazard::hazards;
 pub use load::load;
 
 use crate::token::Digest;
