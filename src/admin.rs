@@ -7,20 +7,37 @@
 //! | `GET /readyz` | anyone | 200 when requests are served, 503 `not_ready` before and while stopping |
 //! | `GET /metrics` | viewer | OpenMetrics text |
 //! | `GET /v1/status` | viewer | revision, counts, last load and its faults |
+//! | `GET /v1/catalog` | viewer | versions, categories, scopes, rules |
+//! | `POST /v1/explain` | viewer | what would become of a request, and why |
+//! | `GET /v1/tokens` | viewer | a page of the tokens that a filter names |
+//! | `GET /v1/tokens/{sid}` | viewer | one token and its `ETag` |
 //!
 //! A request's walk: `connection` accepts and speaks HTTP; `exchange` raises the walls, proves
 //! the operator, compares the role; `endpoint` is the list of calls; one file for each
 //! group of calls does them; `problem` and `respond` give answers their form.
 
+#![allow(
+    dead_code,
+    reason = "the calls that change tokens follow, and use what stands here for them"
+)]
+
+mod body;
+mod catalog;
 mod connection;
 mod endpoint;
 mod exchange;
+mod explain;
+mod json;
+mod list;
 mod listener;
 mod monitoring;
 mod operator;
 mod problem;
+mod query;
 mod respond;
 mod throttle;
+mod tokens;
+mod view;
 mod walls;
 
 use std::collections::hash_map::RandomState;
@@ -34,6 +51,11 @@ use jiff::Timestamp;
 pub use connection::serve;
 pub use listener::{AdminListener, SocketFile};
 
+use self::endpoint::Endpoint;
+use self::exchange::Exchange;
+use self::problem::Problem;
+use self::respond::Answer;
+use crate::auth::Keys;
 use crate::config::Settings;
 use crate::fault::Faults;
 use crate::limit::Verifier;
@@ -48,8 +70,11 @@ pub struct Context {
     pub settings: Arc<ArcSwap<Settings>>,
     /// Tokens and catalogue in force.
     pub snapshot: Arc<SnapshotHandle>,
-    /// Verifies operators' bcrypt and argon2id digests.
+    /// Verifies operators' bcrypt and argon2id digests; not the gate's, so that those who
+    /// guess there keep no operator waiting.
     pub verifier: Verifier,
+    /// The key of operators' `hmac-sha256:` digests.
+    pub keys: Arc<ArcSwap<Keys>>,
     /// TLS, where the listener speaks it.
     pub tls: Option<Tls>,
     /// The text of `/metrics`.
@@ -81,8 +106,8 @@ struct State {
     context: Arc<Context>,
     /// Wrong credentials of each peer.
     throttle: throttle::Throttle,
-    /// Held by the one operator whose slow digest is being verified.
-    slow_check: tokio::sync::Mutex<()>,
+    /// Whose slow digest is being verified.
+    slow_checks: operator::Turns,
     /// Picks the digest that an unknown name is compared with.
     names_hasher: RandomState,
     /// Counts of the last snapshot that was asked about.
@@ -94,7 +119,7 @@ impl State {
         Self {
             context,
             throttle: throttle::Throttle::default(),
-            slow_check: tokio::sync::Mutex::new(()),
+            slow_checks: operator::Turns::default(),
             names_hasher: RandomState::new(),
             counts: monitoring::CountsCache::default(),
         }
@@ -104,13 +129,17 @@ impl State {
 /// Does a call.
 async fn call(
     state: &State,
-    endpoint: endpoint::Endpoint,
-) -> Result<respond::Answer, problem::Problem> {
-    use endpoint::Endpoint as E;
+    endpoint: Endpoint<'_>,
+    exchange: Exchange,
+) -> Result<Answer, Problem> {
     match endpoint {
-        E::Health => Ok(monitoring::health()),
-        E::Ready => monitoring::ready(state),
-        E::Metrics => Ok(monitoring::metrics(state)),
-        E::Status => Ok(monitoring::status(state)),
+        Endpoint::Health => Ok(monitoring::health()),
+        Endpoint::Ready => monitoring::ready(state),
+        Endpoint::Metrics => Ok(monitoring::metrics(state)),
+        Endpoint::Status => Ok(monitoring::status(state)),
+        Endpoint::Catalog => Ok(catalog::show(state)),
+        Endpoint::Explain => explain::explain(state, exchange).await,
+        Endpoint::List => list::list(state, exchange).await,
+        Endpoint::Show(sid) => tokens::show(state, sid),
     }
 }

@@ -3,7 +3,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -36,6 +36,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Ends {
     /// For throttling.
     pub(super) guesser: Guesser,
+    /// For records; `None` over a Unix socket.
+    pub(super) remote: Option<SocketAddr>,
     /// The address that was connected to; `None` for a Unix socket.
     pub(super) own: Option<IpAddr>,
 }
@@ -133,6 +135,7 @@ impl Listener {
                 let _ = stream.set_nodelay(true);
                 let ends = Ends {
                     guesser: Guesser::Peer(PeerKey::from(remote.ip())),
+                    remote: Some(remote),
                     own: stream.local_addr().ok().map(|own| own.ip()),
                 };
                 Ok((Stream::Tcp(stream), ends))
@@ -141,6 +144,7 @@ impl Listener {
                 let (stream, _) = listener.accept().await?;
                 let ends = Ends {
                     guesser: Guesser::Unix,
+                    remote: None,
                     own: None,
                 };
                 Ok((Stream::Unix(stream), ends))

@@ -4,13 +4,17 @@ use http::Method;
 
 use crate::config::Role;
 
-/// One call of the API, with what its path names.
+/// One call of the API, with the SID that its path names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Endpoint {
+pub(super) enum Endpoint<'p> {
     Health,
     Ready,
     Metrics,
     Status,
+    Catalog,
+    Explain,
+    List,
+    Show(&'p str),
 }
 
 /// Methods that some path serves.
@@ -22,12 +26,12 @@ const METHODS: [Method; 5] = [
     Method::DELETE,
 ];
 
-impl Endpoint {
+impl<'p> Endpoint<'p> {
     /// What a method and path call, and the least role that may: `None` for anyone. The path
     /// is canonical and begins with a slash.
     ///
     /// HEAD is served where GET is (RFC 9110 9.1); hyper sends no body for it.
-    pub(super) fn find(method: &Method, path: &str) -> Option<(Option<Role>, Self)> {
+    pub(super) fn find(method: &Method, path: &'p str) -> Option<(Option<Role>, Self)> {
         use Role::Viewer;
         let method = match method.as_str() {
             "HEAD" => "GET",
@@ -39,6 +43,10 @@ impl Endpoint {
             ("GET", ["readyz"]) => (None, Self::Ready),
             ("GET", ["metrics"]) => (Some(Viewer), Self::Metrics),
             ("GET", ["v1", "status"]) => (Some(Viewer), Self::Status),
+            ("GET", ["v1", "catalog"]) => (Some(Viewer), Self::Catalog),
+            ("POST", ["v1", "explain"]) => (Some(Viewer), Self::Explain),
+            ("GET", ["v1", "tokens"]) => (Some(Viewer), Self::List),
+            ("GET", ["v1", "tokens", sid]) => (Some(Viewer), Self::Show(sid)),
             _ => return None,
         })
     }

@@ -1,18 +1,37 @@
 //! One request and its answer: the walls, the operator, the role, the call.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::Full;
+use http::{Method, Request, Response, request};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
 
 use super::connection::Ends;
 use super::endpoint::Endpoint;
-use super::operator;
+use super::operator::{self, Proven};
 use super::problem::Problem;
 use super::respond::{Answer, RequestId};
-use super::{State, walls};
+use super::{State, json, walls};
+
+/// Bytes of a request body.
+const BODY_BYTES: usize = 64 * 1024;
+/// For a whole request body.
+const BODY: Duration = Duration::from_secs(10);
+
+/// An admitted request: all that a call may know of it.
+pub(super) struct Exchange {
+    /// Who asks; `None` only where nobody need prove anything.
+    pub(super) operator: Option<Proven>,
+    /// The name of this exchange.
+    pub(super) id: RequestId,
+    /// The two ends.
+    pub(super) ends: Ends,
+    /// The request's head.
+    pub(super) head: request::Parts,
+    body: Incoming,
+}
 
 /// Answers one request. The work is a task of its own: a client that goes away leaves no
 /// change half told, and a panic is an answer.
@@ -23,7 +42,10 @@ pub(super) async fn answer(
 ) -> Response<Full<Bytes>> {
     let id = RequestId::random();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let work = tokio::spawn(async move { admit(&state, ends, request).await });
+    let work = tokio::spawn({
+        let id = id.clone();
+        async move { admit(&state, ends, request, id).await }
+    });
     let outcome = work.await.unwrap_or_else(|_| {
         tracing::error!(request_id = %id, "a call of the admin API panicked");
         Err(Problem::Internal)
@@ -38,7 +60,12 @@ pub(super) async fn answer(
     answer.finish(&id)
 }
 
-async fn admit(state: &State, ends: Ends, request: Request<Incoming>) -> Result<Answer, Problem> {
+async fn admit(
+    state: &State,
+    ends: Ends,
+    request: Request<Incoming>,
+    id: RequestId,
+) -> Result<Answer, Problem> {
     let (head, body) = request.into_parts();
     // Absolute-form and authority-form name a server; only a path is ours to answer.
     if head.uri.authority().is_some() || !head.uri.path().starts_with('/') {
@@ -70,5 +97,48 @@ async fn admit(state: &State, ends: Ends, request: Request<Incoming>) -> Result<
     {
         return Err(Problem::ForbiddenRole(role));
     }
-    super::call(state, endpoint).await
+    let exchange = Exchange {
+        operator,
+        id,
+        ends,
+        head,
+        body,
+    };
+    super::call(state, endpoint, exchange).await
+}
+
+impl Exchange {
+    /// The body as JSON; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`Problem::BodyTooLarge`], [`Problem::RequestTimeout`], [`Problem::BadJson`].
+    pub(super) async fn json(&mut self) -> Result<Option<json::Value>, Problem> {
+        let body = self.bytes().await?;
+        if body.is_empty() {
+            return Ok(None);
+        }
+        json::parse(&body).map(Some)
+    }
+
+    async fn bytes(&mut self) -> Result<Bytes, Problem> {
+        let most = u64::try_from(BODY_BYTES).unwrap_or(u64::MAX);
+        if self.body.size_hint().lower() > most {
+            return Err(Problem::BodyTooLarge(BODY_BYTES));
+        }
+        let whole = Limited::new(&mut self.body, BODY_BYTES).collect();
+        match tokio::time::timeout(BODY, whole).await {
+            Ok(Ok(body)) => Ok(body.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => {
+                Err(Problem::BodyTooLarge(BODY_BYTES))
+            }
+            // Nobody reads this answer: the connection broke, or its framing did.
+            Ok(Err(_)) => Err(Problem::BadJson("the body did not arrive whole".into())),
+            Err(_) => Err(Problem::RequestTimeout),
+        }
+    }
+
+    /// Whether the request changes nothing by its method.
+    pub(super) fn is_safe(&self) -> bool {
+        matches!(self.head.method, Method::GET | Method::HEAD)
+    }
 }

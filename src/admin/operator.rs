@@ -1,6 +1,7 @@
 //! Who calls: HTTP Basic with an operator's name and secret, judged by the settings in
 //! force at this request.
 
+use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,7 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use subtle::ConstantTimeEq;
+use tokio::sync::{Mutex, MutexGuard};
 use zeroize::Zeroizing;
 
 use super::State;
@@ -28,6 +29,13 @@ pub(super) struct Proven {
     pub(super) name: Arc<str>,
     /// What may be done.
     pub(super) role: Role,
+}
+
+/// Lets one slow verification run at a time for each guesser; a few guessers share one.
+#[derive(Debug)]
+pub(super) struct Turns {
+    stripes: Box<[Mutex<()>]>,
+    hasher: RandomState,
 }
 
 /// A name and what was offered as its secret.
@@ -50,13 +58,9 @@ pub(super) async fn prove(
     if !headers.contains_key(AUTHORIZATION) {
         return Err(Problem::MissingCredentials);
     }
-    let admitted = |now| match state.throttle.wait(guesser, now) {
-        Some(wait) => Err(Problem::Throttled(wait)),
-        None => Ok(()),
-    };
-    admitted(Instant::now())?;
+    admitted(state, guesser)?;
     let proven = match read(headers) {
-        Some(claim) => verify(state, claim, || admitted(Instant::now())).await?,
+        Some(claim) => verify(state, guesser, claim).await?,
         None => None,
     };
     proven.ok_or_else(|| {
@@ -65,30 +69,58 @@ pub(super) async fn prove(
     })
 }
 
-/// Verifies a claim against the operator of that name. `admitted` is asked again once a slow
-/// verification has its turn: guesses sent all at once are counted one after the other.
-async fn verify(
-    state: &State,
-    claim: Claim,
-    admitted: impl Fn() -> Result<(), Problem>,
-) -> Result<Option<Proven>, Problem> {
+/// Refuses who has guessed wrong too often.
+fn admitted(state: &State, guesser: Guesser) -> Result<(), Problem> {
+    match state.throttle.wait(guesser, Instant::now()) {
+        Some(wait) => Err(Problem::Throttled(wait)),
+        None => Ok(()),
+    }
+}
+
+/// Verifies a claim against the operator of that name.
+async fn verify(state: &State, guesser: Guesser, claim: Claim) -> Result<Option<Proven>, Problem> {
     let settings = state.context.settings.load_full();
     let operators = &settings.admin.operators;
     let known = operators.iter().find(|o| o.name == claim.name);
     let Some(operator) = known.or_else(|| decoy(state, operators, &claim.name)) else {
         return Ok(None);
     };
-    let right = if let Digest::Slow(_) = operator.digest {
-        let _turn = state.slow_check.lock().await;
-        admitted()?;
-        matches(state, &operator.digest, claim.secret).await?
-    } else {
-        matches(state, &operator.digest, claim.secret).await?
+    // Guesses that are slow to judge and come all at once are judged, and counted, one
+    // after the other.
+    let _turn = match operator.digest {
+        Digest::Slow(_) => Some(state.slow_checks.turn(guesser).await),
+        Digest::Sha256(_) | Digest::HmacSha256(_) => None,
     };
+    admitted(state, guesser)?;
+    let keys = state.context.keys.load_full();
+    let right = state
+        .context
+        .verifier
+        .verify_digest(&keys, &operator.digest, &claim.secret)
+        .await
+        .map_err(|_| Problem::Overloaded)?;
     Ok(known.filter(|_| right).map(|operator| Proven {
         name: operator.name.as_str().into(),
         role: operator.role,
     }))
+}
+
+impl Turns {
+    async fn turn(&self, guesser: Guesser) -> Option<MutexGuard<'_, ()>> {
+        let count = u64::try_from(self.stripes.len()).ok()?;
+        let at = self.hasher.hash_one(guesser).checked_rem(count)?;
+        let stripe = self.stripes.get(usize::try_from(at).ok()?)?;
+        Some(stripe.lock().await)
+    }
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self {
+            stripes: std::iter::repeat_with(Mutex::default).take(64).collect(),
+            hasher: RandomState::new(),
+        }
+    }
 }
 
 /// The operator whose digest an unknown name is verified against, in vain: the same one
@@ -124,16 +156,4 @@ fn read(headers: &HeaderMap) -> Option<Claim> {
         name: std::str::from_utf8(name).ok()?.to_owned(),
         secret: Secret::new(secret.to_vec()),
     })
-}
-
-/// Whether the secret has this digest.
-async fn matches(state: &State, digest: &Digest, secret: Secret) -> Result<bool, Problem> {
-    let _ = state;
-    match digest {
-        Digest::Sha256(kept) => {
-            let offered = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, secret.expose());
-            Ok(offered.as_ref().ct_eq(kept).into())
-        }
-        Digest::HmacSha256(_) | Digest::Slow(_) => Ok(false),
-    }
 }

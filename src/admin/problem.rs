@@ -32,24 +32,72 @@ pub(super) enum Problem {
     /// Too many wrong secrets from this address.
     #[error("too many wrong credentials came from this address")]
     Throttled(Duration),
+    /// Too much waits already.
+    #[error("the admin API is at its limit")]
+    Overloaded,
     /// The operator may not do this.
     #[error("this call needs the role {}", role_name(*.0))]
     ForbiddenRole(Role),
     /// Nothing is served at this path.
     #[error("nothing is served at this path")]
     NotFound,
+    /// No token has this SID.
+    #[error("no token has this SID")]
+    TokenNotFound,
     /// The path is served, the method is not; the methods that are.
     #[error("this path serves {0}")]
     MethodNotAllowed(String),
     /// A body that is not declared as JSON.
     #[error("a body must be sent as {0}")]
     UnsupportedMediaType(&'static str),
+    /// A body over the bound.
+    #[error("a body may hold {0} bytes")]
+    BodyTooLarge(usize),
+    /// The body did not arrive in time.
+    #[error("the body did not arrive in time")]
+    RequestTimeout,
+    /// A body that is not JSON as RFC 8259 has it, or says a thing twice.
+    #[error("{0}")]
+    BadJson(String),
+    /// A query that cannot be decoded.
+    #[error("{0}")]
+    BadQuery(String),
+    /// A header that this call reads and that makes no sense.
+    #[error("{0}")]
+    BadHeader(String),
+    /// Fields that break their rules: all of them.
+    #[error("{} of the fields sent cannot be taken", .0.len())]
+    InvalidFields(Vec<FieldFault>),
+    /// A cursor that another query gave.
+    #[error("the cursor belongs to another query")]
+    CursorMismatch,
+    /// The token is not the one that `If-Match` names.
+    #[error("the token has changed since it was read")]
+    PreconditionFailed,
+    /// The state of things forbids the call.
+    #[error("{1}")]
+    Conflict(&'static str, String),
+    /// The key was used for another call.
+    #[error("this Idempotency-Key was used for another call")]
+    IdempotencyKeyReused,
+    /// The store cannot take a change now.
+    #[error("{0}")]
+    StoreUnavailable(String),
     /// `/readyz`: what is missing.
     #[error("{0}")]
     NotReady(&'static str),
     /// A defect of ours.
     #[error("the admin API failed; the process's log says more")]
     Internal,
+}
+
+/// What is wrong with one field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct FieldFault {
+    /// Its name, with the place in a list: `developer_emails[1]`. Empty for the whole body.
+    pub(super) field: String,
+    /// What is wrong, in a sentence without a full stop.
+    pub(super) message: String,
 }
 
 /// The problem document. `type` is `about:blank`: the code says all that a type would.
@@ -61,6 +109,8 @@ pub(super) struct Document<'a> {
     code: &'static str,
     detail: String,
     request_id: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldFault>,
 }
 
 impl Problem {
@@ -75,7 +125,7 @@ impl Problem {
     }
 
     /// What is sent.
-    pub(super) fn document<'a>(&'a self, request_id: &'a str) -> Document<'a> {
+    pub(super) fn document<'a>(&self, request_id: &'a str) -> Document<'a> {
         let (code, status, title) = self.row();
         Document {
             r#type: "about:blank",
@@ -84,6 +134,11 @@ impl Problem {
             code,
             detail: self.to_string(),
             request_id,
+            errors: match self {
+                Self::InvalidFields(faults) => faults.clone(),
+                Self::CursorMismatch => vec![FieldFault::new("cursor", self.to_string())],
+                _ => Vec::new(),
+            },
         }
     }
 
@@ -121,12 +176,18 @@ impl Problem {
                 S::TOO_MANY_REQUESTS,
                 "Too many wrong credentials",
             ),
+            Self::Overloaded => (
+                "overloaded",
+                S::SERVICE_UNAVAILABLE,
+                "The admin API is at its limit",
+            ),
             Self::ForbiddenRole(_) => (
                 "forbidden_role",
                 S::FORBIDDEN,
                 "The operator's role does not allow this",
             ),
             Self::NotFound => ("not_found", S::NOT_FOUND, "Nothing is served here"),
+            Self::TokenNotFound => ("token_not_found", S::NOT_FOUND, "There is no such token"),
             Self::MethodNotAllowed(_) => (
                 "method_not_allowed",
                 S::METHOD_NOT_ALLOWED,
@@ -136,6 +197,45 @@ impl Problem {
                 "unsupported_media_type",
                 S::UNSUPPORTED_MEDIA_TYPE,
                 "The body must be JSON",
+            ),
+            Self::BodyTooLarge(_) => (
+                "body_too_large",
+                S::PAYLOAD_TOO_LARGE,
+                "The request body is too large",
+            ),
+            Self::RequestTimeout => (
+                "request_timeout",
+                S::REQUEST_TIMEOUT,
+                "The request did not arrive in time",
+            ),
+            Self::BadJson(_) => ("bad_json", S::BAD_REQUEST, "The body is not sound JSON"),
+            Self::BadQuery(_) => ("bad_query", S::BAD_REQUEST, "The query is not valid"),
+            Self::BadHeader(_) => ("bad_header", S::BAD_REQUEST, "A header is not valid"),
+            Self::InvalidFields(_) => (
+                "invalid_fields",
+                S::UNPROCESSABLE_ENTITY,
+                "Some fields are not valid",
+            ),
+            Self::CursorMismatch => (
+                "cursor_mismatch",
+                S::CONFLICT,
+                "The cursor does not fit the query",
+            ),
+            Self::PreconditionFailed => (
+                "precondition_failed",
+                S::PRECONDITION_FAILED,
+                "The token has changed",
+            ),
+            Self::Conflict(code, _) => (code, S::CONFLICT, "The token's state forbids this"),
+            Self::IdempotencyKeyReused => (
+                "idempotency_key_reused",
+                S::CONFLICT,
+                "The Idempotency-Key was used before",
+            ),
+            Self::StoreUnavailable(_) => (
+                "store_unavailable",
+                S::SERVICE_UNAVAILABLE,
+                "The store takes no change now",
             ),
             Self::NotReady(_) => ("not_ready", S::SERVICE_UNAVAILABLE, "The gate is not ready"),
             Self::Internal => (
@@ -153,5 +253,15 @@ fn role_name(role: Role) -> &'static str {
         Role::Viewer => "viewer",
         Role::ImplementationSpecialist => "implementation-specialist",
         Role::Administrator => "administrator",
+    }
+}
+
+impl FieldFault {
+    /// A fault of this field.
+    pub(super) fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            field: field.into(),
+            message: message.into(),
+        }
     }
 }

@@ -75,6 +75,21 @@ impl Answer {
         }
     }
 
+    /// 204.
+    pub(super) fn empty() -> Self {
+        Self {
+            status: StatusCode::NO_CONTENT,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+        }
+    }
+
+    /// With one more header.
+    pub(super) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
     /// The problem document and the headers that belong to it.
     pub(super) fn problem(problem: &Problem, id: &RequestId) -> Self {
         let mut answer = Self::json(problem.status(), &problem.document(id.as_str()));
@@ -90,7 +105,9 @@ impl Answer {
                 let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
                 Some((RETRY_AFTER, HeaderValue::from(seconds.max(1))))
             }
-            Problem::NotReady(_) => Some((RETRY_AFTER, HeaderValue::from(1))),
+            Problem::Overloaded | Problem::StoreUnavailable(_) | Problem::NotReady(_) => {
+                Some((RETRY_AFTER, HeaderValue::from(1)))
+            }
             Problem::MethodNotAllowed(methods) => {
                 HeaderValue::from_str(methods).ok().map(|v| (ALLOW, v))
             }

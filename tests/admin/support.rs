@@ -1,0 +1,367 @@
+//! An admin API on a port or socket of its own, and a client that says exactly what it is
+//! told to.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::num::NonZeroUsize;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+use sidgate::admin::{self, AdminListener, Context, Loads, Tls};
+use sidgate::auth::Keys;
+use sidgate::catalog::Catalog;
+use sidgate::config::{self, AdminListen, Settings};
+use sidgate::limit::Verifier;
+use sidgate::snapshot::{Revision, Snapshot, SnapshotHandle, TokenTable};
+use sidgate::token::{Digest, Secret};
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+/// Longer than any answer takes on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// An operator: a name, a secret and a role.
+pub(crate) type Who = (&'static str, &'static str, &'static str);
+pub(crate) const VIEWER: Who = ("vera", "veras-secret-of-many-bits", "viewer");
+pub(crate) const SPECIALIST: Who = (
+    "ivo",
+    "ivos-secret-of-many-bits",
+    "implementation-specialist",
+);
+pub(crate) const ADMINISTRATOR: Who = ("ada", "adas-secret-of-many-bits", "administrator");
+
+const CATALOG: &str = r#"
+[versions]
+latest = "16"
+[[versions.version]]
+id = "16"
+released = 2026-06-01
+[[versions.version]]
+id = "15"
+sunset = 2027-01-01
+notes = "https://example.com/15"
+[[versions.version]]
+id = "14"
+
+[paths]
+public = ["GET /ping"]
+
+[[category]]
+name = "Ads"
+limits = ["1000/hour"]
+[[category.scope]]
+id = "ads:read"
+name = "Read ads"
+allow = ["GET /Mediapartners/{sid}/Ads", "GET /Mediapartners/{sid}/Ads/{AdId}"]
+[[category.scope]]
+id = "ads:write"
+name = "Write ads"
+allow = ["POST /Mediapartners/{sid}/Ads"]
+"#;
+
+/// A running admin API and its files. Stops when dropped.
+pub(crate) struct Admin {
+    pub(crate) settings: Arc<ArcSwap<Settings>>,
+    pub(crate) listening: Arc<AtomicBool>,
+    pub(crate) dir: TempDir,
+    place: Place,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+/// What an admin API is started with.
+#[derive(Default)]
+pub(crate) struct Builder {
+    pub(crate) main: String,
+    pub(crate) operators: String,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) unix: bool,
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+pub(crate) fn start() -> Admin {
+    Builder::default().start()
+}
+
+/// `[[admin.operator]]` with this digest.
+pub(crate) fn operator(name: &str, role: &str, digest: &str) -> String {
+    format!("[[admin.operator]]\nname = {name:?}\nrole = {role:?}\ndigest = {digest:?}\n")
+}
+
+pub(crate) fn sha256(secret: &str) -> String {
+    Digest::of(&Secret::new(secret.as_bytes().to_vec())).to_text()
+}
+
+impl Builder {
+    pub(crate) fn start(self) -> Admin {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("catalog.toml"), CATALOG).unwrap();
+        std::fs::write(dir.path().join("tokens.toml"), "# none yet\n").unwrap();
+        let config = config(dir.path(), &self.main, &self.operators);
+        let catalog = Catalog::parse(Path::new("catalog.toml"), CATALOG, None).unwrap();
+        let snapshot = Arc::new(SnapshotHandle::new(Snapshot {
+            revision: Revision(1),
+            tokens: TokenTable::default(),
+            catalog: Arc::new(catalog),
+        }));
+        let address = if self.unix {
+            AdminListen::Unix(dir.path().join("admin.sock"))
+        } else {
+            AdminListen::Tcp(SocketAddr::from(([127, 0, 0, 1], 0)))
+        };
+        let listener = AdminListener::bind(&address).unwrap();
+        let place = match (&address, listener.tcp_address()) {
+            (AdminListen::Unix(path), _) => Place::Unix(path.clone()),
+            (_, Some(address)) => Place::Tcp(address),
+            (_, None) => panic!("a TCP listener has an address"),
+        };
+        let settings = Arc::new(ArcSwap::from_pointee(config.settings));
+        let listening = Arc::new(AtomicBool::new(true));
+        let context = Context {
+            settings: Arc::clone(&settings),
+            snapshot,
+            verifier: Verifier::start(&settings.load().verification).unwrap(),
+            keys: Arc::new(ArcSwap::from_pointee(Keys::default())),
+            tls: self.tls,
+            metrics: Box::new(|| "# EOF\n".to_owned()),
+            loads: Box::new(Loads::default),
+            listening: Arc::clone(&listening),
+            needs_restart: Arc::new(ArcSwap::from_pointee(vec!["proxy.listen".to_owned()])),
+            started_at: "2026-11-21T12:00:00Z".parse().unwrap(),
+            workers: NonZeroUsize::MIN,
+        };
+        let (stop, stopped) = oneshot::channel();
+        let shutdown = async {
+            let _ = stopped.await;
+        };
+        let thread = admin::serve(listener, Arc::new(context), shutdown).unwrap();
+        Admin {
+            settings,
+            listening,
+            dir,
+            place,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+}
+
+/// The settings of a main file with these further lines.
+pub(crate) fn config(dir: &Path, main: &str, operators: &str) -> config::Config {
+    let standing: String = [VIEWER, SPECIALIST, ADMINISTRATOR]
+        .iter()
+        .map(|(name, secret, role)| operator(name, role, &sha256(secret)))
+        .collect();
+    let text = format!(
+        "[proxy]\nlisten = [\"127.0.0.1:0\"]\n\
+         [[upstream]]\nname = \"default\"\nservers = [\"http://127.0.0.1:9\"]\n\
+         [files]\ncatalog = \"catalog.toml\"\ntokens = \"tokens.toml\"\n{main}\n\
+         [admin]\nlisten = \"127.0.0.1:0\"\nhosts = [\"ops.example\"]\n{standing}{operators}"
+    );
+    let path = dir.join("sidgate.toml");
+    std::fs::write(&path, text).unwrap();
+    config::load(&path).unwrap_or_else(|faults| panic!("{faults}"))
+}
+
+impl Drop for Admin {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("the admin's thread does not panic");
+        }
+    }
+}
+
+/// A stream of either kind.
+pub(crate) trait Stream: Read + Write {}
+impl<T: Read + Write> Stream for T {}
+
+impl Admin {
+    pub(crate) fn connect(&self) -> Box<dyn Stream> {
+        match &self.place {
+            Place::Tcp(address) => {
+                let stream = TcpStream::connect(address).unwrap();
+                stream.set_read_timeout(Some(PATIENCE)).unwrap();
+                Box::new(stream)
+            }
+            Place::Unix(path) => {
+                let stream = UnixStream::connect(path).unwrap();
+                stream.set_read_timeout(Some(PATIENCE)).unwrap();
+                Box::new(stream)
+            }
+        }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        match self.place {
+            Place::Tcp(address) => address,
+            Place::Unix(_) => panic!("a Unix socket has no address"),
+        }
+    }
+
+    pub(crate) fn socket(&self) -> &Path {
+        match &self.place {
+            Place::Unix(path) => path,
+            Place::Tcp(_) => panic!("a TCP listener has no path"),
+        }
+    }
+
+    /// Sends a head of these lines and a body on a new connection, and reads the answer.
+    pub(crate) fn send(&self, start: &str, headers: &[&str], body: &[u8]) -> Reply {
+        let mut stream = self.connect();
+        exchange(&mut stream, start, headers, body)
+    }
+
+    /// As [`send`](Self::send), with a sound Host and these credentials.
+    pub(crate) fn ask(&self, who: Who, start: &str, headers: &[&str], body: &[u8]) -> Reply {
+        let authorization = format!("Authorization: {}", basic(who.0, who.1));
+        let mut all = vec!["Host: localhost", &authorization];
+        all.extend(headers);
+        self.send(start, &all, body)
+    }
+
+    /// Asks with GET.
+    pub(crate) fn get(&self, who: Who, path: &str) -> Reply {
+        self.ask(who, &format!("GET {path}"), &[], b"")
+    }
+
+    /// Sends JSON.
+    pub(crate) fn json(&self, who: Who, start: &str, body: &Value) -> Reply {
+        let body = body.to_string();
+        self.ask(
+            who,
+            start,
+            &["Content-Type: application/json"],
+            body.as_bytes(),
+        )
+    }
+}
+
+pub(crate) fn basic(name: &str, secret: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{name}:{secret}")))
+}
+
+/// One request and its answer. A body brings its length.
+pub(crate) fn exchange(
+    stream: &mut impl Stream,
+    start: &str,
+    headers: &[&str],
+    body: &[u8],
+) -> Reply {
+    let mut head = format!("{start} HTTP/1.1\r\n");
+    for header in headers {
+        head.push_str(header);
+        head.push_str("\r\n");
+    }
+    if !body.is_empty() {
+        head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+    }
+    head.push_str("\r\n");
+    let mut message = head.into_bytes();
+    message.extend(body);
+    stream.write_all(&message).unwrap();
+    read(stream, start.starts_with("HEAD "))
+}
+
+/// Reads one answer.
+pub(crate) fn read(stream: &mut impl Read, headless: bool) -> Reply {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).expect("a whole head");
+        head.extend(byte);
+    }
+    let head = String::from_utf8(head).unwrap();
+    let mut lines = head.lines();
+    let status = lines.next().unwrap().split(' ').nth(1).unwrap();
+    let headers: Vec<(String, String)> = lines
+        .filter_map(|line| line.split_once(": "))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+        .collect();
+    let length = headers.iter().find(|(name, _)| name == "content-length");
+    let length = length.map_or(0, |(_, value)| value.parse().unwrap());
+    let mut body = vec![0; if headless { 0 } else { length }];
+    stream.read_exact(&mut body).expect("a whole body");
+    Reply {
+        status: status.parse().unwrap(),
+        headers,
+        body,
+    }
+}
+
+impl Reply {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut values = self.headers.iter().filter(|(given, _)| given == name);
+        let value = values.next().map(|(_, value)| value.as_str());
+        assert!(values.next().is_none(), "{name} stands twice");
+        value
+    }
+
+    #[track_caller]
+    pub(crate) fn value(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|_| panic!("not JSON: {}", String::from_utf8_lossy(&self.body)))
+    }
+
+    /// Checks that this is a whole problem document with this status and code.
+    #[track_caller]
+    pub(crate) fn is_problem(&self, status: u16, code: &str) -> Value {
+        let value = self.value();
+        assert_eq!(
+            (self.status, value["code"].as_str()),
+            (status, Some(code)),
+            "{value}"
+        );
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/problem+json")
+        );
+        assert_eq!(value["status"], status);
+        assert_eq!(value["request_id"].as_str(), self.header("x-request-id"));
+        for field in ["type", "title", "detail"] {
+            assert!(
+                value[field].as_str().is_some_and(|text| !text.is_empty()),
+                "{field}"
+            );
+        }
+        value
+    }
+
+    /// The fields that the errors of a problem name.
+    #[track_caller]
+    pub(crate) fn fields(&self) -> Vec<String> {
+        let value = self.value();
+        let errors = value["errors"].as_array().expect("errors").iter();
+        errors
+            .map(|error| {
+                assert!(
+                    error["message"]
+                        .as_str()
+                        .is_some_and(|text| !text.is_empty())
+                );
+                error["field"].as_str().expect("a field").to_owned()
+            })
+            .collect()
+    }
+}
