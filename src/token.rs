@@ -4,6 +4,7 @@
 //! [`Texts`], so that a decision touches two cache lines and not a page.
 
 mod digest;
+pub mod rules;
 mod scopes;
 pub mod secret;
 
