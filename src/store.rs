@@ -10,6 +10,7 @@ mod entry;
 pub mod file;
 mod places;
 pub mod read;
+pub mod watch;
 
 #[cfg(test)]
 mod testing;
