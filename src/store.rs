@@ -8,15 +8,21 @@
 mod blocks;
 mod entry;
 pub mod file;
+mod pair;
 mod places;
 pub mod read;
+mod status;
 pub mod watch;
+mod writer;
 
 #[cfg(test)]
 mod testing;
 
 use std::fmt;
 use std::sync::Arc;
+
+pub use status::{Outcome, Reload, Status};
+pub use writer::{Writer, WriterTask, open};
 
 use crate::catalog::Catalog;
 use crate::fault::Faults;
