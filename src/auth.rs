@@ -15,7 +15,7 @@ pub use authorize::{authorize, authorize_under, public, public_under};
 pub use explain::{Decision, Holder, explain};
 pub use verify::{Authentication, Keys, SlowCheck, authenticate};
 
-use crate::catalog::{ApiVersion, Route};
+use crate::catalog::{ApiVersion, Grant, Route};
 use crate::code::Code;
 use crate::token::{Sid, Token};
 
@@ -25,9 +25,8 @@ use crate::token::{Sid, Token};
 pub struct Permit {
     token: Option<Arc<Token>>,
     route: Arc<Route>,
-    scope: Option<Arc<str>>,
-    rule: Arc<str>,
-    line: usize,
+    /// Which of the route's grants admitted; none where the rule is public.
+    grant: Option<usize>,
     version: Option<Arc<ApiVersion>>,
     upgrade: bool,
 }
@@ -48,19 +47,19 @@ impl Permit {
     /// The rule that admitted, as written.
     #[must_use]
     pub fn rule(&self) -> &Arc<str> {
-        &self.rule
+        self.grant().map_or(&self.route.rule, |grant| &grant.rule)
     }
 
     /// Its line in the catalogue's file.
     #[must_use]
     pub fn line(&self) -> usize {
-        self.line
+        self.grant().map_or(self.route.line, |grant| grant.line)
     }
 
     /// The scope that admitted; `None` where the rule is public.
     #[must_use]
     pub fn scope(&self) -> Option<&Arc<str>> {
-        self.scope.as_ref()
+        self.grant().map(|grant| &grant.id)
     }
 
     /// The version that the request is served under, where the catalogue has versions.
@@ -73,6 +72,10 @@ impl Permit {
     #[must_use]
     pub fn allows_upgrade(&self) -> bool {
         self.upgrade
+    }
+
+    fn grant(&self) -> Option<&Grant> {
+        self.route.grants.get(self.grant?)
     }
 }
 

@@ -55,25 +55,20 @@ pub fn authorize_under(
     if found.sid.is_some_and(|sid| !is_own(&token, sid)) {
         return Err(Denial::SidMismatch(token.sid, Arc::clone(found.route)));
     }
-    let mut granted = found
-        .route
-        .grants
-        .iter()
-        .filter(|grant| token.scopes.contains(grant.scope));
-    let grant = match granted.next() {
-        Some(first) if wants_upgrade && !first.upgrade => {
-            Some(granted.find(|grant| grant.upgrade).unwrap_or(first))
+    let grants = found.route.grants.iter().enumerate();
+    let mut granted = grants.filter(|(_, grant)| token.scopes.contains(grant.scope));
+    let admitting = match granted.next() {
+        Some(first) if wants_upgrade && !first.1.upgrade => {
+            Some(granted.find(|(_, grant)| grant.upgrade).unwrap_or(first))
         }
         first => first,
     };
-    let Some(grant) = grant else {
+    let Some((at, grant)) = admitting else {
         return Err(Denial::ScopeNotGranted(token.sid, Arc::clone(found.route)));
     };
     Ok(Permit {
         route: Arc::clone(found.route),
-        scope: Some(Arc::clone(&grant.id)),
-        rule: Arc::clone(&grant.rule),
-        line: grant.line,
+        grant: Some(at),
         version: version.cloned(),
         upgrade: wants_upgrade && grant.upgrade,
         token: Some(token),
@@ -110,9 +105,7 @@ pub fn public_under(
     Some(Permit {
         token: None,
         route: Arc::clone(found.route),
-        scope: None,
-        rule: Arc::clone(&found.route.rule),
-        line: found.route.line,
+        grant: None,
         version: version.cloned(),
         upgrade: wants_upgrade && found.route.upgrade,
     })

@@ -1,10 +1,11 @@
 //! Reads catalog.toml: every key of it, every fault of it.
 
+mod versions;
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use http::HeaderName;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -13,7 +14,7 @@ use super::rate::RateLimit;
 use super::reader::{At, Reader, Table};
 use super::routes::{Draft, compile};
 use super::template::{Rule, Segment};
-use super::{ApiVersion, Catalog, Category, Names, Scope, VersionId};
+use super::{Catalog, Category, Scope, VersionId};
 use crate::fault::Faults;
 use crate::token::ScopeId;
 
@@ -68,7 +69,7 @@ impl Seen {
     fn once(&mut self, reader: &mut Reader<'_>, what: &str, name: At<&str>) -> bool {
         let first = *self.0.entry(name.value.to_owned()).or_insert(name.offset);
         if first != name.offset {
-            let line = reader.place(first).0;
+            let line = reader.line(first);
             let message = format!("{what} `{}` is there already, in line {line}", name.value);
             reader.fault(name.offset, message);
         }
@@ -92,109 +93,6 @@ impl Loader<'_, '_> {
             }
         }
         self.catalog
-    }
-
-    fn versions(&mut self, root: Table<'_>) {
-        let known = ["latest", "header", "query", "version"];
-        let Some(table) = self.reader.table(root, "versions", "[versions]", &known) else {
-            return;
-        };
-        let known = [
-            "id",
-            "released",
-            "deprecated",
-            "sunset",
-            "notes",
-            "upstream",
-        ];
-        let mut seen = Seen::default();
-        for version in self
-            .reader
-            .tables(table, "version", "[[versions.version]]", &known)
-        {
-            if let Some(version) = self.version(version, &mut seen) {
-                self.catalog.versions.push(Arc::new(version));
-            }
-        }
-        if let Some(latest) = self.reader.needed(table, "latest") {
-            self.catalog.latest = self.catalog.version_number(latest.value);
-            if self.catalog.latest.is_none() {
-                let message = format!("`{}` is not among [[versions.version]]", latest.value);
-                self.reader.fault(latest.offset, message);
-            }
-        }
-        if let Some(header) = self.reader.string(table, "header") {
-            match HeaderName::from_bytes(header.value.as_bytes()) {
-                Ok(name) => self.catalog.version_header = Some(name),
-                Err(_) => self
-                    .reader
-                    .fault(header.offset, "`header` is the name of a header field"),
-            }
-        }
-        let mut seen = Seen::default();
-        for name in self.reader.strings(table, "query") {
-            if !is_unreserved(name.value) {
-                let message = "a query parameter's name is of A-Z a-z 0-9 . _ ~ -";
-                self.reader.fault(name.offset, message);
-            } else if seen.once(self.reader, "the parameter", name) {
-                self.catalog.version_query.push(name.value.to_owned());
-            }
-        }
-    }
-
-    fn version(&mut self, table: Table<'_>, seen: &mut Seen) -> Option<ApiVersion> {
-        let released = self.reader.date(table, "released");
-        let deprecated = self.reader.date(table, "deprecated");
-        let sunset = self.reader.date(table, "sunset");
-        if let (Some(deprecated), Some(sunset)) = (deprecated, sunset)
-            && sunset.value < deprecated.value
-        {
-            // RFC 9745 section 4.
-            let message = "`sunset` is before `deprecated`";
-            self.reader.fault(sunset.offset, message);
-        }
-        let notes = self.reader.string(table, "notes");
-        let notes = notes.and_then(|notes| {
-            let uri: Option<http::Uri> = notes.value.parse().ok();
-            let scheme = uri.as_ref().and_then(http::Uri::scheme_str);
-            if !matches!(scheme, Some("http" | "https")) {
-                let message = "`notes` is an http or https URL";
-                self.reader.fault(notes.offset, message);
-                return None;
-            }
-            Some(notes.value.to_owned())
-        });
-        let upstream = self.reader.string(table, "upstream");
-        let id = self.reader.needed(table, "id")?;
-        if !is_identifier(id.value) {
-            self.reader.fault(id.offset, IDENTIFIER);
-            return None;
-        }
-        if !seen.once(self.reader, "the version", id) {
-            return None;
-        }
-        let number = self.catalog.names.versions.number(id.value);
-        let Ok(number) = u16::try_from(number) else {
-            let message = "there were too many versions since the start; restart the gate";
-            self.reader.fault(id.offset, message);
-            return None;
-        };
-        let number = VersionId(number);
-        let upstream = upstream.map(|name| {
-            let place = self.reader.place(name.offset);
-            let name: Arc<str> = name.value.into();
-            self.catalog.upstreams.push((Arc::clone(&name), place));
-            name
-        });
-        Some(ApiVersion {
-            number,
-            id: shared(&self.catalog.names, number, id.value),
-            upstream,
-            released: released.map(|d| d.value),
-            deprecated: deprecated.map(|d| d.value),
-            sunset: sunset.map(|d| d.value),
-            notes,
-        })
     }
 
     fn categories(&mut self, root: Table<'_>) {
@@ -340,7 +238,7 @@ impl Loader<'_, '_> {
                 rule,
                 text: text.value.into(),
                 offset: text.offset,
-                line: self.reader.place(text.offset).0,
+                line: self.reader.line(text.offset),
                 upgrade,
                 versions,
                 scope,
@@ -401,11 +299,6 @@ fn is_identifier(id: &str) -> bool {
     (1..=128).contains(&id.len()) && id.bytes().all(allowed)
 }
 
-fn is_unreserved(name: &str) -> bool {
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"._~-".contains(&b);
-    !name.is_empty() && name.bytes().all(allowed)
-}
-
 fn is_suffix(suffix: &str) -> bool {
     // With a letter before it, so that `.` and `..` are not taken for dot segments.
     let path = format!("/a{suffix}");
@@ -413,11 +306,6 @@ fn is_suffix(suffix: &str) -> bool {
         && suffix.starts_with('.')
         && !suffix.contains('/')
         && canonical(&path).is_ok_and(|form| *form == *path)
-}
-
-fn shared(names: &Names, number: VersionId, id: &str) -> Arc<str> {
-    let name = names.versions.name(u32::from(number.0));
-    name.map_or_else(|| id.into(), Arc::clone)
 }
 
 #[cfg(test)]

@@ -33,6 +33,10 @@ pub(super) struct Table<'t> {
     pub(super) offset: usize,
 }
 
+/// More faults than this are counted, not told: a file that is something else altogether
+/// must not fill the log.
+const MAX_FAULTS: usize = 1000;
+
 type Value<'t> = &'t Spanned<DeValue<'t>>;
 
 impl<'f> Reader<'f> {
@@ -51,9 +55,14 @@ impl<'f> Reader<'f> {
         self.faults.push((offset.into(), message.into()));
     }
 
+    /// The line of a byte, from 1.
+    pub(super) fn line(&self, offset: usize) -> usize {
+        self.lines.partition_point(|&start| start <= offset)
+    }
+
     /// Line and column of a byte, from 1.
     pub(super) fn place(&self, offset: usize) -> (usize, usize) {
-        let line = self.lines.partition_point(|&start| start <= offset);
+        let line = self.line(offset);
         let start = self.lines.get(line.wrapping_sub(1)).copied().unwrap_or(0);
         let before = self.text.get(start..offset).unwrap_or_default();
         (line, before.chars().count() + 1)
@@ -65,13 +74,18 @@ impl<'f> Reader<'f> {
             return Ok(value);
         }
         self.faults.sort_by_key(|(offset, _)| *offset);
-        let faults = std::mem::take(&mut self.faults);
-        let told = faults.into_iter().map(|(offset, message)| Fault {
+        let more = self.faults.len().saturating_sub(MAX_FAULTS);
+        let told = self.faults.iter().take(MAX_FAULTS);
+        let told = told.map(|(offset, message)| Fault {
             file: self.file.to_owned(),
             place: offset.map(|offset| self.place(offset)),
-            message,
+            message: message.clone(),
         });
-        Err(Faults(told.collect()))
+        let mut told: Vec<Fault> = told.collect();
+        if more > 0 {
+            told.push(Fault::new(self.file, format!("and {more} more faults")));
+        }
+        Err(Faults(told))
     }
 
     /// The root table.

@@ -1,3 +1,4 @@
+use http::HeaderName;
 use proptest::prelude::*;
 
 use super::*;
@@ -177,6 +178,24 @@ fn syntax_faults_are_told_alone() {
     assert!(!told.concat().contains("unknown"), "{told:?}");
     let told = faults("[paths]\npublic = []\npublic = []\n");
     assert_eq!(told, ["3:1 duplicate key"]);
+}
+
+#[test]
+fn a_flood_of_faults_is_cut() {
+    let told = faults(&"= ]\n".repeat(2000));
+    assert_eq!(told.len(), 1001);
+    assert!(
+        told.last()
+            .is_some_and(|f| f.starts_with("and ") && f.ends_with(" more faults"))
+    );
+}
+
+#[test]
+fn deep_nesting_is_a_fault() {
+    for (open, close) in [("[", ""), ("[", "]"), ("{a=", ""), ("{a=", "}")] {
+        let (open, close) = (open.repeat(10_000), close.repeat(10_000));
+        assert!(!faults(&format!("a = {open}{close}")).is_empty());
+    }
 }
 
 #[test]

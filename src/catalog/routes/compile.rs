@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::super::VersionId;
 use super::super::method::{MethodNumbers, MethodSet};
 use super::super::template::{Rule, Segment};
-use super::trie::{End, Node, Trie, Versions};
+use super::trie::{End, Ends, Node, Trie, Versions};
 use super::{Grant, Route, RouteTable};
 use crate::token::ScopeId;
 
@@ -35,7 +35,7 @@ pub(in crate::catalog) type Conflict = (Option<usize>, String);
 struct Entry<'d> {
     draft: &'d Draft,
     methods: MethodSet,
-    sid: Option<usize>,
+    sid: Option<u8>,
 }
 
 /// A node while rules are added to it: numbers of entries, in the file's order.
@@ -67,7 +67,8 @@ pub(in crate::catalog) fn compile(
         let entry = Entry {
             draft,
             methods: set,
-            sid: draft.rule.template.sid(),
+            // A template has fewer segments than a byte counts.
+            sid: draft.rule.template.sid().and_then(|at| at.try_into().ok()),
         };
         match draft.scope {
             Some(_) => scoped.push(entry),
@@ -159,7 +160,7 @@ fn insert(sketches: &mut Vec<Sketch>, entry: &Entry<'_>, number: usize) {
 /// Finds rules for the same requests that say different things.
 fn find_conflicts(rules: &[&Entry<'_>], conflicts: &mut Vec<Conflict>) {
     let mut of_scope: HashMap<Option<ScopeId>, Vec<&Entry<'_>>> = HashMap::new();
-    let mut of_sid: HashMap<Option<usize>, Vec<&Entry<'_>>> = HashMap::new();
+    let mut of_sid: HashMap<Option<u8>, Vec<&Entry<'_>>> = HashMap::new();
     for &rule in rules {
         let text = &rule.draft.text;
         let others = of_sid
@@ -210,7 +211,7 @@ fn first_overlap<'e, 'd: 'e>(
 
 /// The routes of rules that end in one place: one for each group of methods and versions
 /// to which the same rules apply.
-fn ends(numbers: &[usize], entries: &[Entry<'_>], versions: &[VersionId]) -> Vec<End> {
+fn ends(numbers: &[usize], entries: &[Entry<'_>], versions: &[VersionId]) -> Ends {
     let rules = || numbers.iter().map(|&number| &entries[number]);
     let mut classes = vec![MethodSet::ALL];
     for rule in rules() {
@@ -225,49 +226,47 @@ fn ends(numbers: &[usize], entries: &[Entry<'_>], versions: &[VersionId]) -> Vec
             .filter(|class| !class.is_empty())
             .collect();
     }
-    let candidates: Vec<Versions> = if rules().all(|rule| rule.draft.versions.is_none()) {
-        vec![Versions::All]
+    // Where no rule is limited, no version makes a difference.
+    let limited = rules().any(|rule| rule.draft.versions.is_some());
+    let candidates: Vec<Option<VersionId>> = if limited {
+        versions.iter().copied().map(Some).collect()
     } else {
-        versions.iter().map(|v| Versions::Only(vec![*v])).collect()
+        vec![None]
     };
-    let mut found: Vec<(MethodSet, Versions, Vec<&Entry<'_>>)> = Vec::new();
-    for versions in &candidates {
+    let mut groups: Vec<(MethodSet, Vec<usize>, Vec<VersionId>)> = Vec::new();
+    for version in candidates {
         for &methods in &classes {
-            let applies = |rule: &&Entry<'_>| {
+            let applies = |number: &usize| {
+                let rule = &entries[*number];
                 let limit = rule.draft.versions.as_ref();
                 rule.methods.intersects(methods)
-                    && limit.is_none_or(|limit| match versions {
-                        Versions::All => false,
-                        Versions::Only(these) => these.iter().all(|v| limit.contains(v)),
-                    })
+                    && limit.is_none_or(|only| version.is_some_and(|v| only.contains(&v)))
             };
-            let chosen: Vec<&Entry<'_>> = rules().filter(applies).collect();
+            let chosen: Vec<usize> = numbers.iter().copied().filter(applies).collect();
             if chosen.is_empty() {
                 continue;
             }
-            let same = |other: &&mut (MethodSet, Versions, Vec<&Entry<'_>>)| {
-                let pairs = other.2.iter().zip(&chosen);
-                other.0 == methods
-                    && other.2.len() == chosen.len()
-                    && pairs.into_iter().all(|(a, b)| std::ptr::eq(*a, *b))
-            };
-            match (found.iter_mut().find(same), versions) {
-                (Some((_, Versions::Only(all), _)), Versions::Only(more)) => all.extend(more),
-                _ => found.push((methods, versions.clone(), chosen)),
+            let same = groups.iter_mut().find(|g| g.0 == methods && g.1 == chosen);
+            match same {
+                Some((.., versions)) => versions.extend(version),
+                None => groups.push((methods, chosen, version.into_iter().collect())),
             }
         }
     }
-    found
-        .into_iter()
-        .filter_map(|(methods, versions, rules)| {
-            Some(End {
-                methods,
-                versions,
-                sid: rules.first()?.sid,
-                route: Arc::new(route(&rules)?),
-            })
+    let end = |(methods, numbers, versions): (_, Vec<usize>, Vec<VersionId>)| {
+        let rules: Vec<&Entry<'_>> = numbers.iter().map(|&number| &entries[number]).collect();
+        Some(End {
+            methods,
+            versions: if limited {
+                Versions::Only(versions.into())
+            } else {
+                Versions::All
+            },
+            sid: rules.first()?.sid,
+            route: Arc::new(route(&rules)?),
         })
-        .collect()
+    };
+    groups.into_iter().filter_map(end).collect()
 }
 
 fn route(rules: &[&Entry<'_>]) -> Option<Route> {

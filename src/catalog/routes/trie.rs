@@ -23,9 +23,17 @@ pub(super) struct Node {
     pub(super) literals: HashMap<Box<str>, usize, BuildHasherDefault<SegmentHasher>>,
     pub(super) parameter: Option<usize>,
     /// The rules whose template ends here.
-    pub(super) ends: Vec<End>,
+    pub(super) ends: Ends,
     /// The rules whose `{*name}` stands here.
-    pub(super) rests: Vec<End>,
+    pub(super) rests: Ends,
+}
+
+/// The routes of one place. Mostly there is one, and then it lies in the node itself: what
+/// a look-up costs in a large catalogue is memory that is not in the cache.
+#[derive(Debug)]
+pub(super) enum Ends {
+    One(End),
+    Several(Box<[End]>),
 }
 
 /// Where a template ends: the route for some methods under some versions.
@@ -34,7 +42,7 @@ pub(super) struct End {
     pub(super) methods: MethodSet,
     pub(super) versions: Versions,
     /// Which segment is `{sid}`, counted from 0.
-    pub(super) sid: Option<usize>,
+    pub(super) sid: Option<u8>,
     pub(super) route: Arc<Route>,
 }
 
@@ -42,7 +50,7 @@ pub(super) struct End {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Versions {
     All,
-    Only(Vec<VersionId>),
+    Only(Box<[VersionId]>),
 }
 
 /// What a look-up is for, beside the path.
@@ -58,7 +66,7 @@ impl Trie {
         let end = self.descend(self.nodes.first()?, Some(path), wanted)?;
         Some(Found {
             route: &end.route,
-            sid: end.sid.and_then(|at| path.split('/').nth(at)),
+            sid: end.sid.and_then(|at| path.split('/').nth(at.into())),
         })
     }
 
@@ -99,9 +107,29 @@ impl Trie {
 }
 
 impl Wanted {
-    fn pick(self, ends: &[End]) -> Option<&End> {
+    fn pick(self, ends: &Ends) -> Option<&End> {
+        let ends = match ends {
+            Ends::One(end) => std::slice::from_ref(end),
+            Ends::Several(ends) => ends,
+        };
         ends.iter()
             .find(|end| end.methods.intersects(self.method) && end.versions.admit(self.version))
+    }
+}
+
+impl Default for Ends {
+    fn default() -> Self {
+        Self::Several(Box::default())
+    }
+}
+
+impl FromIterator<End> for Ends {
+    fn from_iter<I: IntoIterator<Item = End>>(ends: I) -> Self {
+        let mut ends: Vec<End> = ends.into_iter().collect();
+        match (ends.len(), ends.pop()) {
+            (1, Some(end)) => Self::One(end),
+            (_, last) => Self::Several(ends.into_iter().chain(last).collect()),
+        }
     }
 }
 
