@@ -48,7 +48,7 @@ use std::sync::atomic::AtomicBool;
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 
-pub use connection::serve;
+pub use connection::{run, serve};
 pub use listener::{AdminListener, SocketFile};
 
 use self::endpoint::Endpoint;
@@ -57,9 +57,9 @@ use self::problem::Problem;
 use self::respond::Answer;
 use crate::auth::Keys;
 use crate::config::Settings;
-use crate::fault::Faults;
 use crate::limit::Verifier;
-use crate::snapshot::SnapshotHandle;
+use crate::snapshot::Snapshot;
+use crate::store::Writer;
 
 /// Gives the TLS configuration in force; asked at each handshake.
 pub type Tls = Arc<dyn Fn() -> Arc<rustls::ServerConfig> + Send + Sync>;
@@ -68,8 +68,8 @@ pub type Tls = Arc<dyn Fn() -> Arc<rustls::ServerConfig> + Send + Sync>;
 pub struct Context {
     /// The settings in force, read at each request: operators, hosts, grace.
     pub settings: Arc<ArcSwap<Settings>>,
-    /// Tokens and catalogue in force.
-    pub snapshot: Arc<SnapshotHandle>,
+    /// Tokens and catalogue in force, and the way to change them.
+    pub writer: Writer,
     /// Verifies operators' bcrypt and argon2id digests; not the gate's, so that those who
     /// guess there keep no operator waiting.
     pub verifier: Verifier,
@@ -79,8 +79,6 @@ pub struct Context {
     pub tls: Option<Tls>,
     /// The text of `/metrics`.
     pub metrics: Box<dyn Fn() -> String + Send + Sync>,
-    /// What became of the last load of the files.
-    pub loads: Box<dyn Fn() -> Loads + Send + Sync>,
     /// True from when every worker listens until the stop begins.
     pub listening: Arc<AtomicBool>,
     /// What has changed in the main file and waits for a restart, by key.
@@ -89,16 +87,6 @@ pub struct Context {
     pub started_at: Timestamp,
     /// Worker threads of the gate.
     pub workers: NonZeroUsize,
-}
-
-/// What became of the files when they were last loaded.
-#[derive(Clone, Debug, Default)]
-pub struct Loads {
-    /// When they were last loaded, if they were.
-    pub at: Option<Timestamp>,
-    /// What is wrong with the files as they lie there now; the last good content is in
-    /// force.
-    pub faults: Option<Arc<Faults>>,
 }
 
 /// The context and what the API itself remembers.
@@ -110,18 +98,20 @@ struct State {
     slow_checks: operator::Turns,
     /// Picks the digest that an unknown name is compared with.
     names_hasher: RandomState,
-    /// Counts of the last snapshot that was asked about.
-    counts: monitoring::CountsCache,
 }
 
 impl State {
+    /// Tokens and catalogue in force, for as long as an answer is made.
+    fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.context.writer.snapshot().load())
+    }
+
     fn new(context: Arc<Context>) -> Self {
         Self {
             context,
             throttle: throttle::Throttle::default(),
             slow_checks: operator::Turns::default(),
             names_hasher: RandomState::new(),
-            counts: monitoring::CountsCache::default(),
         }
     }
 }

@@ -41,7 +41,7 @@ struct ScopeView<'a> {
 
 /// The catalogue in force.
 pub(super) fn show(state: &State) -> Answer {
-    let snapshot = state.context.snapshot.load();
+    let snapshot = state.snapshot();
     Answer::json(StatusCode::OK, &CatalogView::from(&*snapshot.catalog))
 }
 

@@ -52,38 +52,46 @@ enum Stream {
     Unix(UnixStream),
 }
 
-/// Serves the admin API on a thread and runtime of its own until `shutdown` is done and the
-/// requests in flight are answered, or `timeouts.grace` is over.
+/// Serves the admin API on this runtime, which is none of the gate's, until `shutdown` is
+/// done and the requests in flight are answered, or `timeouts.grace` is over.
 ///
 /// # Errors
-/// When the thread, its runtime or the listener in it cannot be made.
+/// When the runtime cannot take the listener.
+pub async fn run(
+    listener: AdminListener,
+    context: Arc<Context>,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let (listener, _file) = match listener {
+        AdminListener::Tcp(listener) => (Listener::Tcp(TcpListener::from_std(listener)?), None),
+        AdminListener::Unix(listener, file) => (
+            Listener::Unix(UnixListener::from_std(listener)?),
+            Some(file),
+        ),
+    };
+    accept(listener, Arc::new(State::new(context)), shutdown).await;
+    Ok(())
+}
+
+/// As [`run`], on a thread and runtime of its own.
+///
+/// # Errors
+/// When the thread or its runtime cannot be made.
 pub fn serve(
     listener: AdminListener,
     context: Arc<Context>,
     shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<JoinHandle<()>> {
+) -> io::Result<JoinHandle<io::Result<()>>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(4)
-        .thread_name("admin-file")
         .build()?;
-    let (listener, file) = {
-        let _entered = runtime.enter();
-        match listener {
-            AdminListener::Tcp(listener) => (Listener::Tcp(TcpListener::from_std(listener)?), None),
-            AdminListener::Unix(listener, file) => (
-                Listener::Unix(UnixListener::from_std(listener)?),
-                Some(file),
-            ),
-        }
-    };
-    let state = Arc::new(State::new(context));
     std::thread::Builder::new()
         .name("admin".into())
         .spawn(move || {
-            runtime.block_on(accept(listener, state, shutdown));
-            drop(file);
+            let served = runtime.block_on(run(listener, context, shutdown));
             runtime.shutdown_background();
+            served
         })
 }
 

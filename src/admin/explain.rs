@@ -1,7 +1,5 @@
 //! `POST /v1/explain`: what would become of a request, by the code that decides requests.
 
-use std::sync::Arc;
-
 use http::{Method, StatusCode};
 use serde::Serialize;
 
@@ -41,7 +39,7 @@ struct Explanation<'a> {
 /// [`Problem::TokenNotFound`], and what is wrong with the body.
 pub(super) async fn explain(state: &State, mut exchange: Exchange) -> Result<Answer, Problem> {
     let mut body = Body::new(exchange.json().await?)?;
-    let snapshot = Arc::clone(&state.context.snapshot.load());
+    let snapshot = state.snapshot();
     let sid = match body.text("sid") {
         Field::Value(sid) => sid,
         Field::Absent | Field::Null => ANY.to_owned(),

@@ -73,7 +73,7 @@ struct Page<'a> {
 /// [`Problem::BadQuery`], [`Problem::InvalidFields`], [`Problem::CursorMismatch`].
 pub(super) async fn list(state: &Admin, exchange: Exchange) -> Result<Answer, Problem> {
     let listing = Listing::parse(exchange.head.uri.query(), Timestamp::now())?;
-    let snapshot = Arc::clone(&state.context.snapshot.load());
+    let snapshot = state.snapshot();
     let work = move || Answer::json(StatusCode::OK, &listing.page(&snapshot));
     tokio::task::spawn_blocking(work)
         .await

@@ -1,7 +1,6 @@
 //! What is seen from outside: life, readiness, metrics, status.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, PoisonError};
 
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
@@ -10,17 +9,11 @@ use super::State;
 use super::problem::Problem;
 use super::respond::Answer;
 use crate::fault::{Fault, Faults};
-use crate::snapshot::{Revision, Snapshot};
-use crate::token;
 
 const OPEN_METRICS: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 
-/// The counts of one snapshot: a walk over a million tokens is done once for each.
-#[derive(Debug, Default)]
-pub(super) struct CountsCache(Mutex<Option<(Revision, Counts)>>);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Serialize)]
 struct Counts {
     tokens: usize,
     enabled: usize,
@@ -36,7 +29,7 @@ struct Status {
     revision: u64,
     ready: bool,
     counts: Counts,
-    last_reload: Option<LastReload>,
+    last_reload: LastReload,
     fault: Option<FaultList>,
     needs_restart: Vec<String>,
     workers: usize,
@@ -92,23 +85,24 @@ pub(super) fn metrics(state: &State) -> Answer {
 /// `GET /v1/status`.
 pub(super) fn status(state: &State) -> Answer {
     let context = &state.context;
-    let snapshot = context.snapshot.load();
-    let loads = (context.loads)();
-    let outcome = match loads.faults {
-        None => "loaded",
-        Some(_) => "rejected",
-    };
+    let store = context.writer.status();
     let status = Status {
         version: env!("CARGO_PKG_VERSION"),
         started_at: context.started_at.to_string(),
-        revision: snapshot.revision.0,
+        revision: store.revision.0,
         ready: is_ready(state),
-        counts: state.counts.of(&snapshot),
-        last_reload: loads.at.map(|at| LastReload {
-            at: at.to_string(),
-            outcome,
-        }),
-        fault: loads.faults.as_deref().map(FaultList::from),
+        counts: Counts {
+            tokens: store.tokens,
+            enabled: store.enabled,
+            disabled: store.disabled,
+            scopes: store.scopes,
+            rules: store.rules,
+        },
+        last_reload: LastReload {
+            at: store.last_reload.at.to_string(),
+            outcome: store.last_reload.outcome.as_str(),
+        },
+        fault: store.fault.as_ref().map(FaultList::from),
         needs_restart: context.needs_restart.load().to_vec(),
         workers: context.workers.get(),
     };
@@ -118,32 +112,6 @@ pub(super) fn status(state: &State) -> Answer {
 /// A snapshot is there before this API is: what else is needed is that workers listen.
 fn is_ready(state: &State) -> bool {
     state.context.listening.load(Ordering::Acquire)
-}
-
-impl CountsCache {
-    fn of(&self, snapshot: &Snapshot) -> Counts {
-        let mut cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match *cached {
-            Some((revision, counts)) if revision == snapshot.revision => counts,
-            _ => cached.insert((snapshot.revision, Counts::of(snapshot))).1,
-        }
-    }
-}
-
-impl Counts {
-    fn of(snapshot: &Snapshot) -> Self {
-        let tokens = snapshot.tokens.len();
-        let enabled = |token: &&std::sync::Arc<token::Token>| token.state == token::State::Enabled;
-        let enabled = snapshot.tokens.iter().filter(enabled).count();
-        let scopes = || snapshot.catalog.categories.iter().flat_map(|c| &c.scopes);
-        Self {
-            tokens,
-            enabled,
-            disabled: tokens.saturating_sub(enabled),
-            scopes: scopes().count(),
-            rules: scopes().map(|scope| scope.rules.len()).sum(),
-        }
-    }
 }
 
 impl From<&Faults> for FaultList {

@@ -13,7 +13,7 @@ use super::view::{TokenView, etag_value};
 /// # Errors
 /// [`Problem::TokenNotFound`].
 pub(super) fn show(state: &State, sid: &str) -> Result<Answer, Problem> {
-    let snapshot = state.context.snapshot.load();
+    let snapshot = state.snapshot();
     let token = snapshot.tokens.find(sid.as_bytes());
     let token = token.ok_or(Problem::TokenNotFound)?;
     let view = TokenView::new(token, &snapshot.catalog);

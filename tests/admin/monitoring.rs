@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::support::{VIEWER, start};
+use crate::support::{VIEWER, eventually, start};
 
 const HOST: &[&str] = &["Host: localhost"];
 
@@ -68,6 +68,12 @@ fn status_tells_what_is_in_force() {
     assert_eq!(status["workers"], 1);
     assert_eq!(status["needs_restart"], serde_json::json!(["proxy.listen"]));
     assert_eq!(status["fault"], serde_json::Value::Null);
+    assert_eq!(status["last_reload"]["outcome"], "loaded");
+    assert!(
+        status["last_reload"]["at"]
+            .as_str()
+            .is_some_and(|at| at.ends_with('Z'))
+    );
     let counts = serde_json::json!(
         {"tokens": 0, "enabled": 0, "disabled": 0, "scopes": 2, "rules": 3}
     );
@@ -88,4 +94,25 @@ fn other_methods_are_told_which_are_served() {
         reply.is_problem(405, "method_not_allowed");
         assert_eq!(reply.header("allow"), Some(allow), "{start}");
     }
+}
+
+#[test]
+fn status_tells_what_is_wrong_with_the_files() {
+    let admin = start();
+    let file = admin.dir.path().join("tokens.toml");
+    std::fs::write(&file, "# none\nnonsense = 1\n").unwrap();
+    let status = eventually(|| {
+        let status = admin.get(VIEWER, "/v1/status").value();
+        status["fault"].is_object().then_some(status)
+    });
+    assert_eq!(status["last_reload"]["outcome"], "refused");
+    let fault = &status["fault"]["faults"][0];
+    assert_eq!(fault["file"], file.to_str().unwrap());
+    assert_eq!((&fault["line"], &fault["column"]), (&2.into(), &1.into()));
+    assert!(
+        fault["message"]
+            .as_str()
+            .is_some_and(|text| !text.is_empty())
+    );
+    assert_eq!(status["ready"], true);
 }

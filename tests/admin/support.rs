@@ -9,18 +9,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
-use sidgate::admin::{self, AdminListener, Context, Loads, Tls};
+use sidgate::admin::{self, AdminListener, Context, Tls};
 use sidgate::auth::Keys;
-use sidgate::catalog::Catalog;
 use sidgate::config::{self, AdminListen, Settings};
 use sidgate::limit::Verifier;
-use sidgate::snapshot::{Revision, Snapshot, SnapshotHandle, TokenTable};
+use sidgate::store;
 use sidgate::token::{Digest, Secret};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -119,12 +118,7 @@ impl Builder {
         std::fs::write(dir.path().join("catalog.toml"), CATALOG).unwrap();
         std::fs::write(dir.path().join("tokens.toml"), "# none yet\n").unwrap();
         let config = config(dir.path(), &self.main, &self.operators);
-        let catalog = Catalog::parse(Path::new("catalog.toml"), CATALOG, None).unwrap();
-        let snapshot = Arc::new(SnapshotHandle::new(Snapshot {
-            revision: Revision(1),
-            tokens: TokenTable::default(),
-            catalog: Arc::new(catalog),
-        }));
+        let (writer, task) = store::open(&config.settings.files, &[], false).unwrap();
         let address = if self.unix {
             AdminListen::Unix(dir.path().join("admin.sock"))
         } else {
@@ -140,22 +134,33 @@ impl Builder {
         let listening = Arc::new(AtomicBool::new(true));
         let context = Context {
             settings: Arc::clone(&settings),
-            snapshot,
+            writer,
             verifier: Verifier::start(&settings.load().verification).unwrap(),
             keys: Arc::new(ArcSwap::from_pointee(Keys::default())),
             tls: self.tls,
             metrics: Box::new(|| "# EOF\n".to_owned()),
-            loads: Box::new(Loads::default),
             listening: Arc::clone(&listening),
             needs_restart: Arc::new(ArcSwap::from_pointee(vec!["proxy.listen".to_owned()])),
             started_at: "2026-11-21T12:00:00Z".parse().unwrap(),
             workers: NonZeroUsize::MIN,
         };
-        let (stop, stopped) = oneshot::channel();
-        let shutdown = async {
-            let _ = stopped.await;
-        };
-        let thread = admin::serve(listener, Arc::new(context), shutdown).unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let thread = std::thread::spawn(move || {
+            runtime.block_on(async {
+                let writing = tokio::spawn(task.run(std::future::pending()));
+                let shutdown = async {
+                    let _ = stopped.await;
+                };
+                admin::run(listener, Arc::new(context), shutdown)
+                    .await
+                    .unwrap();
+                writing.abort();
+            });
+        });
         Admin {
             settings,
             listening,
@@ -363,5 +368,18 @@ impl Reply {
                 error["field"].as_str().expect("a field").to_owned()
             })
             .collect()
+    }
+}
+
+/// Waits, not too long, until there is something.
+#[track_caller]
+pub(crate) fn eventually<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "it never came");
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
