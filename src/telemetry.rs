@@ -1,3 +1,5 @@
 //! What is seen from outside. A leaf: it is told what happened, and asks nobody.
 
+pub mod access;
 pub mod log;
+pub mod metrics;
