@@ -1,1 +1,246 @@
-//! app
+//! Wires the parts: files to snapshots, sockets to workers, signals to reload and stop.
+//!
+//! Threads: one for each worker, one for the admin listener, and the caller's own, which
+//! watches files, writes snapshots and waits for signals.
+
+mod active;
+mod admin;
+mod reload;
+mod signals;
+mod workers;
+
+use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use crate::admin::AdminListener;
+use crate::auth::Keys;
+use crate::config::{Config, Settings};
+use crate::fault::Faults;
+use crate::limit::Verifier;
+use crate::proxy::Gate;
+use crate::server::{self, Listeners, Stop};
+use crate::store;
+use crate::telemetry::access::AccessLog;
+use crate::telemetry::metrics::Metrics;
+
+/// Why the gate did not start, or did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file is not as it must be.
+    #[error(transparent)]
+    Faults(#[from] Faults),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(String, #[source] io::Error),
+    /// A thread, a runtime or a log could not be started.
+    #[error("cannot start {0}: {1}")]
+    Start(&'static str, #[source] io::Error),
+    /// A worker ended while it should have served.
+    #[error("worker {0} ended early")]
+    Worker(usize),
+}
+
+/// Runs gate and admin until `shutdown` ends or a signal asks to stop, then drains.
+///
+/// SIGTERM and SIGINT stop; a second one ends the grace period. SIGHUP reads every file
+/// again and opens the access log anew.
+///
+/// # Errors
+/// [`Error`] when something cannot start. Nothing has been served then.
+pub fn run(
+    config: Config,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Error::Start("the runtime", e))?;
+    runtime.block_on(serve(config, shutdown))
+}
+
+async fn serve(
+    config: Config,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), Error> {
+    let started_at = Timestamp::now();
+    let fixed = config.fixed.clone();
+    let count = fixed.workers.get();
+    let settings = Arc::new(config.settings.clone());
+
+    // Files first: a bad one means no start, and nothing is bound.
+    let keys = Keys::load(settings.secrets.hmac_key_file.as_deref()).map_err(Faults::from)?;
+    let names: Vec<Arc<str>> = settings
+        .upstreams
+        .iter()
+        .map(|u| Arc::clone(&u.name))
+        .collect();
+    let (writer, writer_task) = store::open(
+        &settings.files,
+        &names,
+        settings.secrets.hmac_key_file.is_some(),
+    )?;
+    let active = active::build(&config, keys.clone(), None)?;
+    let access =
+        AccessLog::start(&settings.access_log).map_err(|e| Error::Start("the access log", e))?;
+    let verifier =
+        Verifier::start(&settings.verification).map_err(|e| Error::Start("verification", e))?;
+
+    let listeners = listen(&fixed.listen, count)?;
+    let addresses = listeners
+        .addresses()
+        .map_err(|e| Error::Start("a listener", e))?;
+    let admin_listener = match &fixed.admin_listen {
+        None => None,
+        Some(address) => {
+            Some(AdminListener::bind(address).map_err(|e| Error::Listen(address.to_string(), e))?)
+        }
+    };
+
+    let metrics = Metrics::new(count);
+    let gate = Arc::new(Gate::new(
+        Arc::clone(writer.snapshot()),
+        active,
+        verifier,
+        count,
+    ));
+    let shared = Arc::new(Shared {
+        settings: Arc::new(ArcSwap::new(settings)),
+        keys: Arc::new(ArcSwap::from_pointee(keys)),
+        listening: Arc::new(AtomicBool::new(false)),
+        needs_restart: Arc::new(ArcSwap::default()),
+        admin_tls: ArcSwapOption::new(active::admin_tls(&config)?),
+        gate,
+        writer,
+        metrics,
+        access: Mutex::new(access),
+        started_at,
+    });
+
+    let (stop, stopping) = watch::channel(Stop::No);
+    let mut workers = workers::start(&shared, listeners, &stopping)?;
+    let admin_described = admin_listener.as_ref().map(AdminListener::describe);
+    let admin_thread = admin_listener
+        .map(|listener| admin::start(&shared, &config, listener, stopping.clone()))
+        .transpose()?;
+    let (end_writer, writer_ended) = tokio::sync::oneshot::channel::<()>();
+    let writing = tokio::spawn(writer_task.run(async {
+        writer_ended.await.ok();
+    }));
+    let reloading = tokio::spawn(reload::run(Arc::clone(&shared), config));
+
+    shared.listening.store(true, Ordering::Release);
+    announce(&shared, &addresses, admin_described.as_deref(), count);
+    notify(&[sd_notify::NotifyState::Ready]);
+
+    let result = tokio::select! {
+        () = signals::stop() => Ok(()),
+        () = shutdown => Ok(()),
+        ended = workers.first_to_end() => Err(Error::Worker(ended)),
+    };
+    shared.listening.store(false, Ordering::Release);
+    notify(&[sd_notify::NotifyState::Stopping]);
+    let grace = shared.settings.load().timeouts.grace;
+    tracing::info!(grace_seconds = grace.as_secs_f64(), "stopping");
+    stop.send_replace(Stop::Drain);
+    tokio::select! {
+        () = workers.all_ended() => {}
+        () = tokio::time::sleep(grace) => tracing::warn!("grace period over"),
+        () = signals::stop() => tracing::warn!("asked again: stopping now"),
+    }
+    stop.send_replace(Stop::Now);
+    workers.join();
+    if let Some(thread) = admin_thread {
+        thread.join().ok();
+    }
+    reloading.abort();
+    reloading.await.ok();
+    drop(end_writer);
+    writing.await.ok();
+    // The last owner of the access log: it writes what is queued.
+    drop(shared);
+    tracing::info!("stopped");
+    result
+}
+
+/// What the parts share.
+struct Shared {
+    gate: Arc<Gate>,
+    writer: store::Writer,
+    settings: Arc<ArcSwap<Settings>>,
+    keys: Arc<ArcSwap<Keys>>,
+    admin_tls: ArcSwapOption<rustls::ServerConfig>,
+    metrics: Arc<Metrics>,
+    /// Behind a lock, as its channel wants one owner; nobody on a request's way takes it.
+    access: Mutex<AccessLog>,
+    listening: Arc<AtomicBool>,
+    needs_restart: Arc<ArcSwap<Vec<String>>>,
+    started_at: Timestamp,
+}
+
+impl Shared {
+    fn access(&self) -> MutexGuard<'_, AccessLog> {
+        self.access.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Sockets of a service manager, or our own.
+fn listen(addresses: &[SocketAddr], workers: usize) -> Result<Listeners, Error> {
+    let mut passed = listenfd::ListenFd::from_env();
+    let mut sockets: Vec<TcpListener> = Vec::new();
+    for at in 0..passed.len() {
+        if let Ok(Some(socket)) = passed.take_tcp_listener(at) {
+            sockets.push(socket);
+        }
+    }
+    if sockets.is_empty() {
+        return server::bind(addresses, workers)
+            .map_err(|(address, e)| Error::Listen(address.to_string(), e));
+    }
+    tracing::info!(
+        sockets = sockets.len(),
+        "listening on the service manager's sockets"
+    );
+    Listeners::inherited(sockets, workers).map_err(|e| Error::Start("a passed socket", e))
+}
+
+/// Says where the gate listens, what it loaded, and what is unsafe.
+fn announce(shared: &Shared, addresses: &[SocketAddr], admin: Option<&str>, workers: usize) {
+    let settings = shared.settings.load();
+    let status = shared.writer.status();
+    for address in addresses {
+        let tls = settings.tls.is_some();
+        tracing::info!(%address, tls, "gate listens");
+    }
+    match admin {
+        Some(address) => tracing::info!(%address, "admin listens"),
+        None => tracing::info!("no admin listener is configured"),
+    }
+    for upstream in &settings.upstreams {
+        let servers: Vec<_> = upstream.servers.iter().map(|s| &*s.url).collect();
+        tracing::info!(upstream = %upstream.name, ?servers, "upstream");
+    }
+    tracing::info!(
+        tokens = status.tokens,
+        scopes = status.scopes,
+        rules = status.rules,
+        workers,
+        "loaded"
+    );
+    for hazard in crate::config::hazards(&settings, addresses) {
+        tracing::warn!("{hazard}");
+    }
+}
+
+/// Tells the service manager, where there is one (sd_notify(3)).
+fn notify(state: &[sd_notify::NotifyState<'_>]) {
+    if let Err(e) = sd_notify::notify(state) {
+        tracing::warn!(error = %e, "cannot notify the service manager");
+    }
+}

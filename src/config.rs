@@ -78,6 +78,15 @@ impl Config {
     }
 }
 
+impl std::fmt::Display for AdminListen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
 /// Everything that a reload may change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {

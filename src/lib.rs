@@ -9,10 +9,14 @@
 //! 2. [`snapshot`]: both together, swapped as one.
 //! 3. [`auth`]: a snapshot and a request give a [`auth::Permit`] or a [`auth::Denial`]. No I/O.
 //! 4. [`store`]: the token file, its watcher and the one writer of snapshots.
-//! 5. [`proxy`]: a request's walk from its head to the upstream and back.
-//! 6. [`server`]: sockets, TLS, deadlines, one runtime per core.
-//! 7. [`admin`]: the operators' side. [`telemetry`]: what is seen from outside.
-//! 8. [`app`] wires the parts; [`cli`] is the command line.
+//! 5. [`net`]: what both hops share: transports, deadlines, TLS.
+//! 6. [`proxy`]: a request's walk from its head to the upstream and back.
+//! 7. [`server`]: sockets, one runtime per core, HTTP up to a handler.
+//! 8. [`admin`]: the operators' side. [`telemetry`]: what is seen from outside.
+//! 9. [`app`] wires the parts; [`cli`] is the command line.
+//!
+//! Leaves that every room may use: [`code`] names outcomes, [`fault`] places, [`config`]
+//! settings, [`limit`] what is bounded and outlives a snapshot.
 
 pub mod admin;
 pub mod app;

@@ -1,1 +1,487 @@
-//! proxy
+//! A request's walk, top to bottom: [`Worker::handle`].
+//!
+//! Row by row as the contract's table: a sound request, credentials, the token's state,
+//! a rule, a scope, room, and then the upstream. Every early exit is a refusal, and every
+//! refusal becomes a response in one place.
+
+mod body;
+mod context;
+mod headers;
+mod respond;
+mod sound;
+mod tunnel;
+pub mod upstream;
+
+use std::cell::{Cell, RefCell};
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::task::Poll;
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use http::header::{CONNECTION, HeaderValue, UPGRADE};
+use http::{Request, Response, StatusCode, Version};
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use tokio::sync::Notify;
+
+pub use self::body::Body;
+
+use self::body::{RequestBody, UploadProgress};
+use self::context::{Decision, Exchange, RequestIds};
+use self::respond::Refusal;
+use self::sound::Sound;
+use self::upstream::servers::UpstreamState;
+use self::upstream::{Answer, Outgoing, Upstream};
+use crate::auth::{self, Authentication, Keys, Permit};
+use crate::code::Code;
+use crate::config::Settings;
+use crate::limit::{Verifier, VerifyError};
+use crate::net::{Peer, StreamPace};
+use crate::snapshot::SnapshotHandle;
+use crate::telemetry::access::WorkerLog;
+use crate::telemetry::metrics::WorkerMetrics;
+
+/// What a reload of the main file may replace, as one value.
+#[derive(Debug)]
+pub struct Active {
+    /// The settings.
+    pub settings: Arc<Settings>,
+    /// Keys of digests.
+    pub keys: Keys,
+    /// The gate's certificate.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// The upstreams, in the settings' order.
+    pub upstreams: Vec<Arc<UpstreamState>>,
+}
+
+/// What all workers share.
+#[derive(Debug)]
+pub struct Gate {
+    snapshot: Arc<SnapshotHandle>,
+    active: ArcSwap<Active>,
+    generation: AtomicU64,
+    verifier: Verifier,
+    /// Requests in flight of each worker; each is written by its worker alone.
+    in_flight: Vec<AtomicUsize>,
+}
+
+impl Gate {
+    /// A gate for so many workers.
+    #[must_use]
+    pub fn new(
+        snapshot: Arc<SnapshotHandle>,
+        active: Active,
+        verifier: Verifier,
+        workers: usize,
+    ) -> Self {
+        Self {
+            snapshot,
+            active: ArcSwap::from_pointee(active),
+            generation: AtomicU64::new(0),
+            verifier,
+            in_flight: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
+        }
+    }
+
+    /// What is in force.
+    #[must_use]
+    pub fn active(&self) -> Arc<Active> {
+        self.active.load_full()
+    }
+
+    /// Puts new settings in force, for every request that begins after this.
+    pub fn replace(&self, active: Active) {
+        self.active.store(Arc::new(active));
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+}
+
+/// One worker's side of the gate. It never leaves its thread.
+pub struct Worker {
+    gate: Arc<Gate>,
+    number: usize,
+    local: RefCell<Rc<Local>>,
+    metrics: Arc<WorkerMetrics>,
+    log: RefCell<WorkerLog>,
+    ids: RequestIds,
+    in_flight: Cell<usize>,
+    /// Told when the last request in flight has ended.
+    settled: Notify,
+}
+
+/// [`Active`] with the worker's own connections.
+struct Local {
+    generation: u64,
+    active: Arc<Active>,
+    upstreams: Vec<Rc<Upstream>>,
+    challenge: HeaderValue,
+}
+
+impl Worker {
+    /// A worker with this number, from 0.
+    #[must_use]
+    pub fn new(
+        gate: Arc<Gate>,
+        number: usize,
+        metrics: Arc<WorkerMetrics>,
+        log: WorkerLog,
+    ) -> Rc<Self> {
+        let local = Local::new(&gate, &metrics, &[]);
+        Rc::new(Self {
+            gate,
+            number,
+            local: RefCell::new(Rc::new(local)),
+            metrics,
+            log: RefCell::new(log),
+            ids: RequestIds::new(),
+            in_flight: Cell::new(0),
+            settled: Notify::new(),
+        })
+    }
+
+    /// The settings in force.
+    #[must_use]
+    pub fn active(&self) -> Arc<Active> {
+        Arc::clone(&self.local().active)
+    }
+
+    /// The worker's counters.
+    #[must_use]
+    pub fn metrics(&self) -> &WorkerMetrics {
+        &self.metrics
+    }
+
+    /// Housekeeping, a few times a second: records out, connections that idle closed.
+    pub fn tick(&self) {
+        self.log.borrow_mut().flush();
+        for upstream in &self.local().upstreams {
+            upstream.sweep();
+        }
+    }
+
+    /// Ends when no request is in flight, tunnels included.
+    pub async fn settled(&self) {
+        while self.in_flight.get() > 0 {
+            self.settled.notified().await;
+        }
+    }
+
+    /// Answers one request.
+    pub async fn handle(
+        self: Rc<Self>,
+        peer: Rc<Peer>,
+        stream: Option<Rc<StreamPace>>,
+        request: Request<Incoming>,
+    ) -> Result<Response<Body>, Infallible> {
+        let target = request.uri().path_and_query();
+        let mut exchange = Exchange::begin(&self, &peer, stream, request.method(), target);
+        let local = self.local();
+        self.in_flight.set(self.in_flight.get() + 1);
+        self.publish_in_flight();
+        let walk = self.walk(&local, &mut exchange, request);
+        let passed = unpanicked(pin!(walk)).await;
+        Ok(
+            match passed.unwrap_or_else(|| Err(Refusal::new(Code::InternalError))) {
+                Ok(Passed::Answer(answer, end_by)) => deliver(exchange, answer, &local, end_by),
+                Ok(Passed::Switched(answer, client)) => switch(exchange, answer, client, &local),
+                Err(refusal) => respond::refuse(exchange, refusal, &local.challenge),
+            },
+        )
+    }
+
+    /// The walk itself, up to the head of the upstream's answer.
+    async fn walk(
+        &self,
+        local: &Rc<Local>,
+        exchange: &mut Exchange,
+        request: Request<Incoming>,
+    ) -> Result<Passed, Refusal> {
+        let settings = &local.active.settings;
+        let (mut parts, incoming) = request.into_parts();
+        let has_body = !http_body::Body::is_end_stream(&incoming);
+
+        let sound = sound::check(&parts, &exchange.peer, has_body, &settings.limits)?;
+        exchange.target = Some(sound.target.clone());
+        let permit = self.decide(local, &sound, &parts).await?;
+        exchange.decision = Decision::Permit(permit.clone());
+        self.room(settings)?;
+
+        let upstream = local.upstream(&permit)?;
+        let upgrade = sound
+            .upgrade
+            .as_ref()
+            .filter(|_| permit.allows_upgrade() && upstream.can_upgrade());
+        let trusted = is_trusted(settings, &exchange.peer);
+        headers::for_upstream(
+            &mut parts.headers,
+            &sound,
+            upgrade,
+            &permit,
+            exchange,
+            trusted,
+        );
+        headers::drop_framing(&mut parts.headers, has_body);
+        let client = upgrade.and_then(|_| parts.extensions.remove::<OnUpgrade>());
+
+        let upload = has_body.then(|| Rc::new(UploadProgress::default()));
+        let body = match &upload {
+            None => RequestBody::empty(),
+            Some(progress) => RequestBody::upload(
+                incoming,
+                Rc::clone(progress),
+                Rc::clone(&exchange.received),
+                settings.limits.body,
+                settings.timeouts.body_idle,
+            ),
+        };
+        let total = [settings.timeouts.total, upstream.total()];
+        let end_by = total.into_iter().flatten().min();
+        let end_by = end_by.map(|total| tokio::time::Instant::now() + total);
+        let outgoing = Outgoing {
+            method: parts.method,
+            target: sound.target,
+            headers: parts.headers,
+            body,
+            host: sound.host,
+            upload,
+            end_by,
+        };
+        let sent = Instant::now();
+        let answer = upstream.send(&permit, outgoing).await.map_err(|failure| {
+            exchange.server = failure.server;
+            Refusal::new(failure.code)
+        })?;
+        exchange.upstream_duration = Some(sent.elapsed());
+        exchange.server = Some(Arc::clone(&answer.server));
+        if answer.response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(Passed::Answer(answer, end_by));
+        }
+        // A switch that nobody asked for would leave the connection in nobody's protocol.
+        client
+            .map(|client| Passed::Switched(answer, client))
+            .ok_or_else(|| Refusal::new(Code::UpstreamBadResponse))
+    }
+
+    /// Rows 2 to 5. One snapshot judges the request, and is let go before anything waits,
+    /// but for a slow digest, which has to be judged by the one it was read from.
+    async fn decide(
+        &self,
+        local: &Local,
+        sound: &Sound,
+        parts: &http::request::Parts,
+    ) -> Result<Permit, Refusal> {
+        let path = sound.target.path();
+        let upgrade = sound.upgrade.is_some();
+        let slow = {
+            let snapshot = self.gate.snapshot.load();
+            let catalog = &snapshot.catalog;
+            if let Some(permit) = auth::public(catalog, &parts.method, path, upgrade) {
+                return Ok(permit);
+            }
+            match auth::authenticate(&snapshot.tokens, &local.active.keys, &parts.headers)? {
+                Authentication::Token(token) => {
+                    return Ok(auth::authorize(
+                        catalog,
+                        token,
+                        &parts.method,
+                        path,
+                        upgrade,
+                    )?);
+                }
+                Authentication::Slow(check) => (check, Arc::clone(&snapshot)),
+            }
+        };
+        let (check, snapshot) = slow;
+        let token = match self.gate.verifier.verify(check).await {
+            Ok(token) => token,
+            Err(VerifyError::Denied(denial)) => return Err(denial.into()),
+            Err(VerifyError::Overloaded(_)) => return Err(Refusal::new(Code::Overloaded)),
+        };
+        Ok(auth::authorize(
+            &snapshot.catalog,
+            token,
+            &parts.method,
+            path,
+            upgrade,
+        )?)
+    }
+
+    /// Row 6: whether one more request may be in flight. A worker within its even share
+    /// looks at its own count alone.
+    fn room(&self, settings: &Settings) -> Result<(), Refusal> {
+        let most = settings.limits.requests_in_flight;
+        let workers = self.gate.in_flight.len().max(1);
+        if self.in_flight.get() <= most / workers {
+            return Ok(());
+        }
+        let counts = self.gate.in_flight.iter();
+        let all: usize = counts.map(|count| count.load(Ordering::Relaxed)).sum();
+        if all > most {
+            return Err(Refusal::new(Code::Overloaded));
+        }
+        Ok(())
+    }
+
+    /// A request has ended.
+    fn leave(&self) {
+        let left = self.in_flight.get().saturating_sub(1);
+        self.in_flight.set(left);
+        self.publish_in_flight();
+        if left == 0 {
+            self.settled.notify_waiters();
+        }
+    }
+
+    fn publish_in_flight(&self) {
+        if let Some(count) = self.gate.in_flight.get(self.number) {
+            count.store(self.in_flight.get(), Ordering::Relaxed);
+        }
+    }
+
+    /// What is in force, with this worker's connections; those of unchanged upstreams stay.
+    fn local(&self) -> Rc<Local> {
+        let local = Rc::clone(&self.local.borrow());
+        if local.generation == self.gate.generation.load(Ordering::Acquire) {
+            return local;
+        }
+        let fresh = Rc::new(Local::new(&self.gate, &self.metrics, &local.upstreams));
+        *self.local.borrow_mut() = Rc::clone(&fresh);
+        fresh
+    }
+}
+
+impl Local {
+    fn new(gate: &Gate, metrics: &Arc<WorkerMetrics>, previous: &[Rc<Upstream>]) -> Self {
+        // The generation is read first: a change in between is then seen by the next request.
+        let generation = gate.generation.load(Ordering::Acquire);
+        let active = gate.active();
+        let connected = |state: &Arc<UpstreamState>| {
+            let same = previous.iter().find(|upstream| upstream.is_of(state));
+            same.map_or_else(|| Rc::new(Upstream::new(state, metrics)), Rc::clone)
+        };
+        Self {
+            generation,
+            upstreams: active.upstreams.iter().map(connected).collect(),
+            challenge: respond::challenge(&active.settings.realm),
+            active,
+        }
+    }
+
+    /// The upstream of the request's version, or the first.
+    fn upstream(&self, permit: &Permit) -> Result<&Rc<Upstream>, Refusal> {
+        let named = permit
+            .version()
+            .and_then(|version| version.upstream.as_ref());
+        let found = match named {
+            None => self.upstreams.first(),
+            Some(name) => self.upstreams.iter().find(|u| u.name() == &**name),
+        };
+        // Names are checked when files are loaded, but the two files change on their own.
+        found.ok_or_else(|| Refusal::new(Code::UpstreamUnavailable))
+    }
+}
+
+/// What the walk ends in.
+enum Passed {
+    /// An answer, and when its body must have ended.
+    Answer(Answer, Option<tokio::time::Instant>),
+    /// The upstream switches protocols, as this client asked.
+    Switched(Answer, OnUpgrade),
+}
+
+/// Hands the upstream's answer on.
+fn deliver(
+    mut exchange: Box<Exchange>,
+    answer: Answer,
+    local: &Local,
+    end_by: Option<tokio::time::Instant>,
+) -> Response<Body> {
+    let (mut parts, incoming) = answer.response.into_parts();
+    exchange.code = Code::Ok;
+    exchange.status = parts.status.as_u16();
+    headers::for_client(&mut parts.headers, exchange.request_id.header());
+    // The version belongs to the hop (RFC 9110 2.5): hyper writes the client's.
+    parts.version = Version::default();
+    let idle = match &exchange.decision {
+        Decision::Permit(permit) => local.upstream(permit).ok().and_then(|u| u.body_idle()),
+        _ => None,
+    };
+    let body = Body::download(exchange, incoming, answer.lease, idle, end_by);
+    Response::from_parts(parts, body)
+}
+
+/// Answers 101 and tunnels from then on.
+fn switch(
+    mut exchange: Box<Exchange>,
+    mut answer: Answer,
+    client: OnUpgrade,
+    local: &Local,
+) -> Response<Body> {
+    let server = hyper::upgrade::on(&mut answer.response);
+    let (mut parts, _) = answer.response.into_parts();
+    exchange.code = Code::Ok;
+    exchange.status = parts.status.as_u16();
+    let protocol = parts.headers.remove(UPGRADE);
+    headers::for_client(&mut parts.headers, exchange.request_id.header());
+    parts
+        .headers
+        .insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    if let Some(protocol) = protocol {
+        parts.headers.insert(UPGRADE, protocol);
+    }
+    tokio::task::spawn_local(tunnel::run(tunnel::Tunnel {
+        client,
+        server,
+        lease: answer.lease,
+        exchange,
+        idle: local.active.settings.timeouts.tunnel_idle,
+    }));
+    Response::from_parts(parts, Body::none())
+}
+
+/// Runs a future whose panic costs one request and not the connection: `None` then. What
+/// the panicking request had borrowed is released as its stack unwinds, and nothing that
+/// outlives a request is left half changed by it, so the worker goes on.
+async fn unpanicked<T>(mut future: Pin<&mut impl Future<Output = T>>) -> Option<T> {
+    poll_fn(|cx| {
+        let poll = AssertUnwindSafe(|| future.as_mut().poll(cx));
+        match catch_unwind(poll) {
+            Ok(poll) => poll.map(Some),
+            Err(_) => {
+                // The panic hook has logged where and why.
+                tracing::error!("a request made the gate panic; it is answered with 500");
+                Poll::Ready(None)
+            }
+        }
+    })
+    .await
+}
+
+fn is_trusted(settings: &Settings, peer: &Peer) -> bool {
+    let nets = &settings.trusted_proxies;
+    nets.iter().any(|net| net.contains(&peer.address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_costs_one_request() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("a runtime starts");
+        let (bad, good) = runtime.block_on(async {
+            let bad = unpanicked(pin!(async { panic!("as a defect would") })).await;
+            let bad: Option<()> = bad;
+            (bad, unpanicked(pin!(async { 1 })).await)
+        });
+        assert_eq!((bad, good), (None, Some(1)));
+    }
+}

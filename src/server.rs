@@ -20,11 +20,10 @@ use hyper::body::{Body, Bytes, Incoming};
 
 pub use admission::{Admission, Refused};
 pub use listener::{Listeners, bind};
-pub use stream::StreamPace;
 pub use worker::{Stop, Worker, run};
 
 use crate::config::Settings;
-use crate::net::Peer;
+use crate::net::{Peer, StreamPace};
 
 /// What a worker does with requests and with news of its connections. One value serves
 /// one worker and never leaves its thread.
@@ -45,6 +44,10 @@ pub trait Handler: 'static {
         stream: Option<Rc<StreamPace>>,
         request: Request<Incoming>,
     ) -> impl Future<Output = Result<Response<Self::Body>, Infallible>> + 'static;
+
+    /// Ends when no request is in flight, tunnels included: those outlive the connection
+    /// that they came by.
+    fn settled(&self) -> impl Future<Output = ()>;
 
     /// Hears what happens to connections.
     fn observe(&self, event: Event);

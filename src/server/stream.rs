@@ -5,43 +5,17 @@
 //! right after it called the service: the connection hands the pace of that request over
 //! to the task that will send its answer.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use crate::net::StreamPace;
+use crate::net::deadline::Alarm;
 use hyper::rt::Executor;
 use pin_project_lite::pin_project;
-use tokio::time::Instant;
-
-use crate::net::deadline::Alarm;
-
-/// Since when a stream's answer has waited for its peer.
-#[derive(Debug, Default)]
-pub struct StreamPace {
-    sending_since: Cell<Option<Instant>>,
-    stalled: Cell<bool>,
-}
-
-impl StreamPace {
-    /// A piece of the answer was handed over: from now on the peer is waited for.
-    pub fn handed_over(&self) {
-        self.sending_since.set(Some(Instant::now()));
-    }
-
-    /// The next piece is asked for: the peer is not waited for any more.
-    pub fn asked_for_more(&self) {
-        self.sending_since.set(None);
-    }
-
-    /// Whether the stream was reset because its peer took nothing.
-    #[must_use]
-    pub fn stalled(&self) -> bool {
-        self.stalled.get()
-    }
-}
 
 /// Where a connection leaves the pace of its newest request for the executor.
 #[derive(Clone, Debug, Default)]
@@ -102,13 +76,13 @@ impl<F: Future> Future for Paced<F> {
         if this.task.poll(cx).is_ready() {
             return Poll::Ready(());
         }
-        let Some(since) = this.pace.sending_since.get() else {
+        let Some(since) = this.pace.sending_since() else {
             return Poll::Pending;
         };
         if this.alarm.poll(cx, since + *this.send_idle).is_pending() {
             return Poll::Pending;
         }
-        this.pace.stalled.set(true);
+        this.pace.stall();
         Poll::Ready(())
     }
 }

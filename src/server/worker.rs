@@ -127,6 +127,7 @@ async fn serve<H: Handler>(worker: Worker, handler: impl FnOnce() -> Rc<H>) -> i
         while shared.connections.get() > 0 {
             shared.closed.notified().await;
         }
+        shared.handler.settled().await;
     };
     tokio::select! {
         () = drained => {}

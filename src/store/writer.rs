@@ -8,6 +8,7 @@
 use std::future::Future;
 use std::path::Path;
 use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -54,6 +55,8 @@ pub struct WriterTask {
 struct Shared {
     snapshot: Arc<SnapshotHandle>,
     status: Mutex<Status>,
+    loads: AtomicU64,
+    refused_loads: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -87,6 +90,8 @@ pub fn open(
     let shared = Arc::new(Shared {
         snapshot: Arc::new(SnapshotHandle::new(first)),
         status: Mutex::new(status),
+        loads: AtomicU64::new(1),
+        refused_loads: AtomicU64::new(0),
     });
     let (sender, receiver) = mpsc::channel(COMMANDS);
     let writer = Writer {
@@ -131,6 +136,16 @@ impl Writer {
     ) -> Result<(), Faults> {
         let sources = Box::new(sources(files, upstreams, hmac_configured));
         self.ask(|answer| Command::Configure(sources, answer)).await
+    }
+
+    /// How often new content was put in force since the start, and how often it was refused.
+    #[must_use]
+    pub fn loads(&self) -> (u64, u64) {
+        let shared = &self.shared;
+        (
+            shared.loads.load(Relaxed),
+            shared.refused_loads.load(Relaxed),
+        )
     }
 
     /// What is in force, and how the last look at the files went.
@@ -293,6 +308,7 @@ impl Shared {
     }
 
     fn refuse(&self, faults: &Faults) {
+        self.refused_loads.fetch_add(1, Relaxed);
         let mut known = false;
         self.set_status(|status| {
             known = status.fault.as_ref() == Some(faults);
@@ -327,6 +343,7 @@ impl Shared {
         let revision = pair.revision();
         self.set_status(|status| *status = Status::new(revision, pair.counts, last_reload, None));
         if outcome == Outcome::Loaded {
+            self.loads.fetch_add(1, Relaxed);
             tracing::info!(
                 revision = revision.0,
                 tokens = pair.counts.tokens,

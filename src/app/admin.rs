@@ -1,0 +1,91 @@
+//! The admin listener's context: what it reads of the running gate.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tokio::sync::watch;
+
+use super::{Error, Shared};
+use crate::admin::{self, AdminListener, Context, Loads};
+use crate::config::Config;
+use crate::limit::Verifier;
+use crate::server::Stop;
+use crate::telemetry::metrics::{Observed, ServerHealth};
+
+/// Starts the admin's thread. It answers until the workers have drained.
+pub(super) fn start(
+    shared: &Arc<Shared>,
+    config: &Config,
+    listener: AdminListener,
+    mut stop: watch::Receiver<Stop>,
+) -> Result<JoinHandle<()>, Error> {
+    let stopped = async move {
+        // An error means that nobody can tell to stop any more: stop.
+        stop.wait_for(|s| *s >= Stop::Now).await.ok();
+    };
+    admin::serve(listener, context(shared, config)?, stopped)
+        .map_err(|e| Error::Start("the admin thread", e))
+}
+
+fn context(shared: &Arc<Shared>, config: &Config) -> Result<Arc<Context>, Error> {
+    let settings = &config.settings;
+    let tls = shared.admin_tls.load_full().map(|first| {
+        let current = Arc::clone(shared);
+        let latest = move || {
+            let tls = current.admin_tls.load_full();
+            tls.unwrap_or_else(|| Arc::clone(&first))
+        };
+        Arc::new(latest) as admin::Tls
+    });
+    let verifier = Verifier::start(&settings.verification)
+        .map_err(|e| Error::Start("the admin's verification", e))?;
+    let (metrics, loads) = (Arc::clone(shared), Arc::clone(shared));
+    shared.metrics.observe(observe(shared));
+    Ok(Arc::new(Context {
+        settings: Arc::clone(&shared.settings),
+        snapshot: Arc::clone(shared.writer.snapshot()),
+        verifier,
+        tls,
+        metrics: Box::new(move || metrics.metrics.encode()),
+        loads: Box::new(move || {
+            let status = loads.writer.status();
+            Loads {
+                at: Some(status.last_reload.at),
+                faults: status.fault.map(Arc::new),
+            }
+        }),
+        listening: Arc::clone(&shared.listening),
+        keys: Arc::clone(&shared.keys),
+        needs_restart: Arc::clone(&shared.needs_restart),
+        started_at: shared.started_at,
+        workers: config.fixed.workers,
+    }))
+}
+
+/// What a scrape reads beside the workers' counters. It must not keep the gate alive.
+fn observe(shared: &Arc<Shared>) -> impl Fn() -> Observed + Send + Sync + 'static {
+    let shared = Arc::downgrade(shared);
+    move || {
+        let Some(shared) = shared.upgrade() else {
+            return Observed::default();
+        };
+        let status = shared.writer.status();
+        let (reloads, failed_reloads) = shared.writer.loads();
+        let active = shared.gate.active();
+        let servers = active.upstreams.iter().flat_map(|upstream| {
+            upstream.health().map(|(server, healthy)| ServerHealth {
+                upstream: Arc::clone(&upstream.config.name),
+                server: Arc::clone(&server.url),
+                healthy,
+            })
+        });
+        Observed {
+            revision: status.revision.0,
+            tokens: u64::try_from(status.tokens).unwrap_or(u64::MAX),
+            reloads,
+            failed_reloads,
+            dropped_records: shared.access().dropped(),
+            servers: servers.collect(),
+        }
+    }
+}

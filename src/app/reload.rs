@@ -1,0 +1,127 @@
+//! Reloads the main file and the certificates and keys that it names. Tokens and
+//! catalogue are the store's.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::signals::Hangup;
+use super::{Shared, active};
+use crate::auth::Keys;
+use crate::config::{self, Config};
+use crate::fault::Faults;
+use crate::proxy::Active;
+use crate::proxy::upstream::health;
+use crate::store::watch::{FileWatch, WatchedFile};
+use crate::telemetry::log;
+
+/// Follows the files until it is dropped; probes the upstreams' servers meanwhile.
+pub(super) async fn run(shared: Arc<Shared>, config: Config) {
+    let mut hangup = Hangup::new();
+    let poll = config.settings.files.poll;
+    let watch = FileWatch::start(watched(&config), poll, true)
+        .inspect_err(|e| tracing::error!(error = %e, "the main file is not watched"))
+        .ok();
+    let mut config = config;
+    let mut probes = probe(&shared.gate.active());
+    loop {
+        tokio::select! {
+            () = hangup.next() => {
+                tracing::info!("asked to reload every file");
+                shared.access().reopen();
+                if let Err(faults) = shared.writer.reload().await {
+                    tracing::debug!(%faults, "files stay as they were");
+                }
+            }
+            files = settled(watch.as_ref()) => {
+                tracing::debug!(?files, "files have changed");
+            }
+        }
+        match reload(&shared, &config).await {
+            Ok(newer) => {
+                if let Some(watch) = &watch {
+                    watch.watch(watched(&newer), newer.settings.files.poll);
+                }
+                config = newer;
+                probes.abort_all();
+                probes = probe(&shared.gate.active());
+            }
+            Err(faults) => {
+                for fault in &faults.0 {
+                    tracing::error!(%fault, "not reloaded; what was in force stays");
+                }
+            }
+        }
+    }
+}
+
+/// Reads everything anew and puts it in force, or changes nothing.
+async fn reload(shared: &Shared, old: &Config) -> Result<Config, Faults> {
+    let mut newer = config::load(&old.path)?;
+    let waiting = old.needs_restart(&newer);
+    for key in &waiting {
+        tracing::warn!(key, "changed; takes effect at the next start");
+    }
+    // What is fixed stays what it was at the start, to be compared with again.
+    newer.fixed = old.fixed.clone();
+    let settings = &newer.settings;
+    let hmac = settings.secrets.hmac_key_file.as_deref();
+    let keys = Keys::load(hmac)?;
+    let active = active::build(&newer, keys, Some(&shared.gate.active()))?;
+    let admin_tls = active::admin_tls(&newer)?;
+    let names = active.upstreams.iter().map(|u| Arc::clone(&u.config.name));
+    let names: Vec<Arc<str>> = names.collect();
+    let hmac = hmac.is_some();
+    shared
+        .writer
+        .configure(&settings.files, &names, hmac)
+        .await?;
+    log::apply(&settings.log).unwrap_or_else(|e| tracing::warn!(error = %e, "log unchanged"));
+    shared
+        .access()
+        .reconfigure(&settings.access_log)
+        .unwrap_or_else(|e| tracing::warn!(error = %e, "access log unchanged"));
+    shared.keys.store(Arc::new(active.keys.clone()));
+    shared.settings.store(Arc::clone(&active.settings));
+    shared.gate.replace(active);
+    shared.admin_tls.store(admin_tls);
+    let waiting = waiting.into_iter().map(str::to_owned).collect();
+    shared.needs_restart.store(Arc::new(waiting));
+    tracing::info!("main file reloaded");
+    Ok(newer)
+}
+
+/// The main file, and every file whose content it stands for.
+fn watched(config: &Config) -> Vec<WatchedFile> {
+    let settings = &config.settings;
+    let mut files: Vec<PathBuf> = vec![config.path.clone()];
+    for tls in [&settings.tls, &settings.admin.tls].into_iter().flatten() {
+        files.extend([tls.certificate.clone(), tls.private_key.clone()]);
+    }
+    for upstream in &settings.upstreams {
+        files.extend(upstream.tls.ca.clone());
+        if let Some((certificate, key)) = &upstream.tls.client {
+            files.extend([certificate.clone(), key.clone()]);
+        }
+    }
+    files.extend(settings.secrets.hmac_key_file.clone());
+    files.sort();
+    files.dedup();
+    let watched = |path| WatchedFile { path, loaded: None };
+    files.into_iter().map(watched).collect()
+}
+
+async fn settled(watch: Option<&FileWatch>) -> Vec<PathBuf> {
+    match watch {
+        Some(watch) => watch.settled().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// One task for each upstream that has a health check.
+fn probe(active: &Active) -> tokio::task::JoinSet<()> {
+    let mut probes = tokio::task::JoinSet::new();
+    for upstream in &active.upstreams {
+        probes.spawn(health::probe(Arc::clone(upstream)));
+    }
+    probes
+}

@@ -1,0 +1,344 @@
+//! Bodies on their way through: streamed piece by piece, counted, bounded, and timed.
+
+use std::cell::{Cell, RefCell};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use super::context::Exchange;
+use super::headers::clean_trailers;
+use super::upstream::Lease;
+use crate::code::Code;
+use crate::net::Pace;
+use crate::net::deadline::{Alarm, Phase};
+
+/// Why a body ended before its end.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BodyError {
+    #[error("the request body did not arrive in time")]
+    RequestTimeout,
+    #[error("the request body is larger than allowed")]
+    TooLarge,
+    #[error("the client ended the request body early")]
+    Client(#[source] hyper::Error),
+    #[error("the upstream was silent for too long")]
+    UpstreamTimeout,
+    #[error("the upstream ended its answer early")]
+    Upstream(#[source] hyper::Error),
+}
+
+/// A request's body as the upstream connection reads it.
+pub(super) struct RequestBody(Option<Box<Upload>>);
+
+struct Upload {
+    incoming: Incoming,
+    progress: Rc<UploadProgress>,
+    received: Rc<Cell<u64>>,
+    limit: Option<u64>,
+    idle: Option<Duration>,
+    alarm: Alarm,
+    waiting_since: Option<Instant>,
+}
+
+/// How far an upload has come, for who waits for the answer.
+#[derive(Debug, Default)]
+pub(super) struct UploadProgress {
+    /// Why it failed.
+    pub(super) fault: Cell<Option<Code>>,
+    /// It has been read at least in part, so that it cannot be sent again.
+    pub(super) begun: Cell<bool>,
+    /// It has been read whole.
+    pub(super) done: Cell<bool>,
+    /// The upstream connection whose answer is waited for once it is done.
+    pub(super) answer: RefCell<Option<Arc<Pace>>>,
+}
+
+impl UploadProgress {
+    fn finish(&self, cx: &Context<'_>) {
+        self.done.set(true);
+        if let Some(pace) = self.answer.borrow_mut().take() {
+            pace.enter(Phase::FirstByte);
+            // The connection's task must look at its socket again for the deadline to count.
+            cx.waker().wake_by_ref();
+        }
+    }
+}
+
+impl RequestBody {
+    /// A request without a body.
+    pub(super) fn empty() -> Self {
+        Self(None)
+    }
+
+    /// A body as it arrives.
+    pub(super) fn upload(
+        incoming: Incoming,
+        progress: Rc<UploadProgress>,
+        received: Rc<Cell<u64>>,
+        limit: Option<u64>,
+        idle: Option<Duration>,
+    ) -> Self {
+        Self(Some(Box::new(Upload {
+            incoming,
+            progress,
+            received,
+            limit,
+            idle,
+            alarm: Alarm::default(),
+            waiting_since: None,
+        })))
+    }
+}
+
+impl Upload {
+    fn fail(&self, code: Code, error: BodyError) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        self.progress.fault.set(Some(code));
+        Poll::Ready(Some(Err(error)))
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        self.progress.begun.set(true);
+        let frame = match Pin::new(&mut self.incoming).poll_frame(cx) {
+            Poll::Ready(frame) => frame,
+            Poll::Pending => {
+                let Some(idle) = self.idle else {
+                    return Poll::Pending;
+                };
+                let since = *self.waiting_since.get_or_insert_with(Instant::now);
+                if self.alarm.poll(cx, since + idle).is_pending() {
+                    return Poll::Pending;
+                }
+                return self.fail(Code::RequestTimeout, BodyError::RequestTimeout);
+            }
+        };
+        self.waiting_since = None;
+        match frame {
+            None => {
+                self.progress.finish(cx);
+                Poll::Ready(None)
+            }
+            Some(Err(e)) => self.fail(Code::ClientClosed, BodyError::Client(e)),
+            Some(Ok(mut frame)) => {
+                if let Some(data) = frame.data_ref() {
+                    let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
+                    let received = self.received.get().saturating_add(length);
+                    self.received.set(received);
+                    if self.limit.is_some_and(|limit| received > limit) {
+                        return self.fail(Code::BodyTooLarge, BodyError::TooLarge);
+                    }
+                }
+                if let Some(trailers) = frame.trailers_mut() {
+                    clean_trailers(trailers);
+                }
+                if self.incoming.is_end_stream() {
+                    self.progress.finish(cx);
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+        }
+    }
+}
+
+impl HttpBody for RequestBody {
+    type Data = Bytes;
+    type Error = BodyErrorBox;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyErrorBox>>> {
+        match &mut self.get_mut().0 {
+            None => Poll::Ready(None),
+            Some(upload) => upload.poll(cx).map_err(BodyErrorBox::from),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.as_ref().is_none_or(|u| u.incoming.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            None => SizeHint::with_exact(0),
+            Some(upload) => upload.incoming.size_hint(),
+        }
+    }
+}
+
+/// A body's error as hyper takes it.
+type BodyErrorBox = Box<dyn std::error::Error + Send + Sync>;
+
+/// A response's body as the client connection reads it. It holds the request's context,
+/// which ends with it.
+pub struct Body {
+    kind: Kind,
+    exchange: Option<Box<Exchange>>,
+}
+
+enum Kind {
+    Full(Option<Bytes>),
+    Download(Box<Download>),
+}
+
+/// An answer of the upstream on its way to the client.
+struct Download {
+    incoming: Incoming,
+    /// Given back when the answer is whole.
+    lease: Option<Lease>,
+    idle: Option<Duration>,
+    end_by: Option<Instant>,
+    alarm: Alarm,
+    waiting_since: Option<Instant>,
+}
+
+impl Body {
+    /// A body that the gate wrote.
+    pub(super) fn full(exchange: Box<Exchange>, bytes: Bytes) -> Self {
+        Self {
+            kind: Kind::Full((!bytes.is_empty()).then_some(bytes)),
+            exchange: Some(exchange),
+        }
+    }
+
+    /// No body, of a request whose context lives elsewhere.
+    pub(super) fn none() -> Self {
+        Self {
+            kind: Kind::Full(None),
+            exchange: None,
+        }
+    }
+
+    /// The upstream's body. Its connection is free again as soon as it has sent all.
+    pub(super) fn download(
+        exchange: Box<Exchange>,
+        incoming: Incoming,
+        lease: Lease,
+        idle: Option<Duration>,
+        end_by: Option<Instant>,
+    ) -> Self {
+        if incoming.is_end_stream() {
+            lease.give_back();
+            return Self::full(exchange, Bytes::new());
+        }
+        if let Some(stream) = &exchange.stream {
+            stream.handed_over();
+        }
+        Self {
+            kind: Kind::Download(Box::new(Download {
+                incoming,
+                lease: Some(lease),
+                idle,
+                end_by,
+                alarm: Alarm::default(),
+                waiting_since: None,
+            })),
+            exchange: Some(exchange),
+        }
+    }
+}
+
+impl Download {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if self.end_by.is_some_and(|by| Instant::now() >= by) {
+            return Poll::Ready(Some(Err(BodyError::UpstreamTimeout)));
+        }
+        match Pin::new(&mut self.incoming).poll_frame(cx) {
+            Poll::Ready(Some(Ok(mut frame))) => {
+                self.waiting_since = None;
+                if let Some(trailers) = frame.trailers_mut() {
+                    clean_trailers(trailers);
+                }
+                if self.incoming.is_end_stream() {
+                    self.finish();
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(None) => {
+                self.finish();
+                Poll::Ready(None)
+            }
+            Poll::Ready(Some(Err(e))) => Poll::Ready(Some(Err(BodyError::Upstream(e)))),
+            Poll::Pending => {
+                let since = *self.waiting_since.get_or_insert_with(Instant::now);
+                let idle = self.idle.map(|idle| since + idle);
+                let Some(by) = idle.into_iter().chain(self.end_by).min() else {
+                    return Poll::Pending;
+                };
+                self.alarm
+                    .poll(cx, by)
+                    .map(|()| Some(Err(BodyError::UpstreamTimeout)))
+            }
+        }
+    }
+
+    fn finish(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            lease.give_back();
+        }
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = BodyErrorBox;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyErrorBox>>> {
+        let this = self.get_mut();
+        let frame = match &mut this.kind {
+            Kind::Full(bytes) => Poll::Ready(bytes.take().map(|b| Ok(Frame::data(b)))),
+            Kind::Download(download) => {
+                if let Some(stream) = this.exchange.as_ref().and_then(|e| e.stream.as_ref()) {
+                    stream.asked_for_more();
+                }
+                download.poll(cx)
+            }
+        };
+        let Some(exchange) = &mut this.exchange else {
+            return frame.map_err(BodyErrorBox::from);
+        };
+        match &frame {
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Some(data) = frame.data_ref() {
+                    exchange.sent += u64::try_from(data.len()).unwrap_or(u64::MAX);
+                }
+                if let Some(stream) = &exchange.stream {
+                    stream.handed_over();
+                }
+            }
+            // The head is out already: the record alone can tell what went wrong.
+            Poll::Ready(Some(Err(BodyError::UpstreamTimeout))) => {
+                exchange.code = Code::UpstreamTimeout;
+            }
+            Poll::Ready(Some(Err(_))) => exchange.code = Code::UpstreamBadResponse,
+            _ => {}
+        }
+        frame.map_err(BodyErrorBox::from)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Full(bytes) => bytes.is_none(),
+            Kind::Download(download) => download.incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Full(bytes) => {
+                let length = bytes.as_ref().map_or(0, Bytes::len);
+                SizeHint::with_exact(u64::try_from(length).unwrap_or(u64::MAX))
+            }
+            Kind::Download(download) => download.incoming.size_hint(),
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! One request's context: who asks, what was decided, and the one record of it.
+
+use std::cell::Cell;
+use std::fmt::Write;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Method};
+
+use super::Worker;
+use crate::auth::{Denial, Permit};
+use crate::code::Code;
+use crate::net::{Peer, StreamPace};
+use crate::telemetry::access::Record;
+use crate::token::Sid;
+
+/// What is known of a request and its answer. Dropped with the last of the answer, which
+/// writes the access record, counts it and ends the exchange on the connection.
+pub(super) struct Exchange {
+    pub(super) worker: Rc<Worker>,
+    pub(super) peer: Rc<Peer>,
+    pub(super) stream: Option<Rc<StreamPace>>,
+    pub(super) request_id: RequestId,
+    pub(super) started: Instant,
+    pub(super) method: Method,
+    /// As it came until it is known to be canonical.
+    pub(super) target: Option<PathAndQuery>,
+    pub(super) decision: Decision,
+    pub(super) code: Code,
+    pub(super) status: u16,
+    pub(super) received: Rc<Cell<u64>>,
+    pub(super) sent: u64,
+    pub(super) server: Option<Arc<str>>,
+    pub(super) upstream_duration: Option<Duration>,
+}
+
+/// What the rules said.
+pub(super) enum Decision {
+    /// Nothing yet.
+    Open,
+    /// It may pass.
+    Permit(Permit),
+    /// It may not.
+    Denial(Denial),
+}
+
+impl Exchange {
+    pub(super) fn begin(
+        worker: &Rc<Worker>,
+        peer: &Rc<Peer>,
+        stream: Option<Rc<StreamPace>>,
+        method: &Method,
+        target: Option<&PathAndQuery>,
+    ) -> Box<Self> {
+        worker.metrics.request_started();
+        Box::new(Self {
+            worker: Rc::clone(worker),
+            peer: Rc::clone(peer),
+            stream,
+            request_id: worker.ids.next(),
+            started: Instant::now(),
+            method: method.clone(),
+            target: target.cloned(),
+            decision: Decision::Open,
+            // Until something else is known: dropped now, nobody was there to answer.
+            code: Code::ClientClosed,
+            status: Code::ClientClosed.status().as_u16(),
+            received: Rc::new(Cell::new(0)),
+            sent: 0,
+            server: None,
+            upstream_duration: None,
+        })
+    }
+
+    fn sid(&self) -> Option<&Sid> {
+        match &self.decision {
+            Decision::Open => None,
+            Decision::Permit(permit) => permit.token().map(|t| &t.sid),
+            Decision::Denial(denial) => denial.sid(),
+        }
+    }
+
+    fn rule(&self) -> Option<&str> {
+        match &self.decision {
+            Decision::Open => None,
+            Decision::Permit(permit) => Some(&permit.route().rule),
+            Decision::Denial(denial) => denial.route().map(|r| &*r.rule),
+        }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let duration = self.started.elapsed();
+        let permit = match &self.decision {
+            Decision::Permit(permit) => Some(permit),
+            _ => None,
+        };
+        let record = Record {
+            time: SystemTime::now(),
+            request_id: self.request_id.as_str(),
+            peer: self.peer.address,
+            protocol: if self.peer.http2 { "h2" } else { "http/1.1" },
+            tls: self.peer.tls,
+            method: self.method.as_str(),
+            path: self.target.as_ref().map_or("", PathAndQuery::path),
+            sid: self.sid().map(Sid::as_str),
+            code: self.code,
+            scope: permit.and_then(Permit::scope).map(|s| &**s),
+            rule: self.rule(),
+            version: permit.and_then(Permit::version).map(|v| &*v.id),
+            status: self.status,
+            bytes_in: self.received.get(),
+            bytes_out: self.sent,
+            upstream: self.server.as_deref(),
+            duration,
+            upstream_duration: self.upstream_duration,
+        };
+        let worker = &self.worker;
+        worker.log.borrow_mut().record(&record);
+        worker.metrics.request(
+            self.code,
+            self.status,
+            record.bytes_in,
+            record.bytes_out,
+            duration,
+            self.upstream_duration,
+        );
+        worker.metrics.request_ended();
+        worker.leave();
+        self.peer.pace.end_exchange();
+    }
+}
+
+/// Names one request: 32 hex digits, unique over workers and restarts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RequestId([u8; 32]);
+
+impl RequestId {
+    pub(super) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    pub(super) fn header(&self) -> HeaderValue {
+        HeaderValue::from_bytes(&self.0).expect("hex digits are visible ASCII")
+    }
+}
+
+/// Makes request ids: a random half for the worker, a counter for the request.
+#[derive(Debug)]
+pub(super) struct RequestIds {
+    worker: [u8; 16],
+    next: Cell<u64>,
+}
+
+impl RequestIds {
+    pub(super) fn new() -> Self {
+        let mut text = String::with_capacity(16);
+        write!(text, "{:016x}", rand::random::<u64>()).expect("a String takes all");
+        let mut worker = [b'0'; 16];
+        worker.copy_from_slice(text.as_bytes());
+        Self {
+            worker,
+            next: Cell::new(0),
+        }
+    }
+
+    fn next(&self) -> RequestId {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let number = self.next.get();
+        self.next.set(number.wrapping_add(1));
+        let mut id = [b'0'; 32];
+        let (prefix, counter) = id.split_at_mut(16);
+        prefix.copy_from_slice(&self.worker);
+        for (place, digit) in counter.iter_mut().rev().enumerate() {
+            let nibble = usize::try_from((number >> (4 * place)) & 15).unwrap_or_default();
+            *digit = DIGITS.get(nibble).copied().unwrap_or(b'0');
+        }
+        RequestId(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn request_ids_differ() {
+        let ids = RequestIds::new();
+        let (a, b) = (ids.next(), ids.next());
+        assert_ne!(a.as_str(), b.as_str());
+        assert!(a.as_str().ends_with("0000000000000000"));
+        assert!(b.as_str().ends_with("0000000000000001"));
+        assert_ne!(RequestIds::new().next().as_str(), a.as_str());
+    }
+}

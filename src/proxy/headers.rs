@@ -1,0 +1,352 @@
+//! What the upstream, and the client, may see of each other's header fields.
+//!
+//! Hop-by-hop fields end here (RFC 9110 7.6.1). Fields by which the gate speaks to the
+//! upstream are the gate's alone: a client's are dropped under every spelling that a
+//! server might take for the same name.
+
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE,
+};
+
+use super::context::Exchange;
+use super::sound::{Sound, has_token};
+use crate::auth::Permit;
+use crate::net::Peer;
+
+/// The SID whose credentials the request carried.
+pub(super) const X_AUTH_SID: HeaderName = HeaderName::from_static("x-auth-sid");
+/// The scope that admitted it.
+pub(super) const X_AUTH_SCOPE: HeaderName = HeaderName::from_static("x-auth-scope");
+/// The API version it is served under.
+pub(super) const X_API_VERSION: HeaderName = HeaderName::from_static("x-api-version");
+/// The gate's name for the request.
+pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// The longest name in [`is_owned`]; a longer one needs no look.
+const LONGEST: usize = 32;
+
+/// Turns a client's request headers into the upstream's, in place.
+pub(super) fn for_upstream(
+    headers: &mut HeaderMap,
+    sound: &Sound,
+    upgrade: Option<&HeaderValue>,
+    permit: &Permit,
+    exchange: &Exchange,
+    trusted: bool,
+) {
+    let chain = forwarded_for(headers, &exchange.peer, trusted);
+    let trailers = headers
+        .get(TRAILER)
+        .filter(|_| sound.may_have_trailers)
+        .and_then(announced_trailers);
+    let te = has_token(headers, &TE, b"trailers");
+    drop_foreign(headers);
+    headers.remove(EXPECT);
+    headers.reserve(8);
+    if te {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
+    if let Some(trailers) = trailers {
+        headers.insert(TRAILER, trailers);
+    }
+    if let Some(protocol) = upgrade {
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(UPGRADE, protocol.clone());
+    }
+    if let Some(token) = permit.token() {
+        headers.insert(X_AUTH_SID, visible(token.sid.as_bytes()));
+    }
+    if let Some(scope) = permit.scope() {
+        headers.insert(X_AUTH_SCOPE, visible(scope.as_bytes()));
+    }
+    if let Some(version) = permit.version() {
+        headers.insert(X_API_VERSION, visible(version.id.as_bytes()));
+    }
+    headers.insert(X_REQUEST_ID, exchange.request_id.header());
+    headers.insert(X_FORWARDED_FOR, chain);
+    let proto = if exchange.peer.tls { "https" } else { "http" };
+    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(proto));
+    headers.insert(X_FORWARDED_HOST, sound.host.clone());
+}
+
+/// Turns an upstream's response headers into the client's, in place.
+pub(super) fn for_client(headers: &mut HeaderMap, request_id: HeaderValue) {
+    let trailers = headers.get(TRAILER).and_then(announced_trailers);
+    drop_hop_by_hop(headers);
+    if let Some(trailers) = trailers {
+        headers.insert(TRAILER, trailers);
+    }
+    headers.insert(X_REQUEST_ID, request_id);
+}
+
+/// Takes from a message's trailers what no trailer may carry past the gate.
+pub(super) fn clean_trailers(trailers: &mut HeaderMap) {
+    drop_foreign(trailers);
+    for name in [HOST, CONTENT_LENGTH, EXPECT] {
+        trailers.remove(name);
+    }
+}
+
+/// Ids come from files whose parsers allow visible ASCII alone; anything else would be
+/// sent as nothing rather than fail a request.
+fn visible(bytes: &[u8]) -> HeaderValue {
+    HeaderValue::from_bytes(bytes).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+/// The peer, after the chain of proxies before it where the peer is trusted to say.
+fn forwarded_for(headers: &HeaderMap, peer: &Peer, trusted: bool) -> HeaderValue {
+    if !trusted || !headers.contains_key(X_FORWARDED_FOR) {
+        return peer.forwarded_for.clone();
+    }
+    let mut chain = Vec::new();
+    for value in headers.get_all(X_FORWARDED_FOR) {
+        chain.extend_from_slice(value.as_bytes());
+        chain.extend_from_slice(b", ");
+    }
+    chain.extend_from_slice(peer.forwarded_for.as_bytes());
+    HeaderValue::from_bytes(&chain).unwrap_or_else(|_| peer.forwarded_for.clone())
+}
+
+/// The names of a `Trailer` field that may pass.
+fn announced_trailers(value: &HeaderValue) -> Option<HeaderValue> {
+    let mut kept = String::new();
+    for name in value.to_str().ok()?.split(',') {
+        let name = name.trim();
+        let Ok(parsed) = HeaderName::try_from(name) else {
+            continue;
+        };
+        if is_owned(parsed.as_str()) || is_hop_by_hop(parsed.as_str()) {
+            continue;
+        }
+        if !kept.is_empty() {
+            kept.push_str(", ");
+        }
+        kept.push_str(name);
+    }
+    (!kept.is_empty()).then(|| HeaderValue::try_from(kept).ok())?
+}
+
+/// Drops hop-by-hop fields and every field that is the gate's.
+fn drop_foreign(headers: &mut HeaderMap) {
+    drop_hop_by_hop(headers);
+    drop_where(headers, is_owned);
+}
+
+/// Drops what `Connection` names, and the fields that are hop-by-hop by themselves.
+fn drop_hop_by_hop(headers: &mut HeaderMap) {
+    if headers.contains_key(CONNECTION) {
+        let nominated: Vec<HeaderName> = headers
+            .get_all(CONNECTION)
+            .iter()
+            .flat_map(|value| value.as_bytes().split(|&b| b == b','))
+            .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+            .collect();
+        for name in nominated {
+            // Host and the length are the message's own: RFC 9110 7.6.1 forbids naming them.
+            if name != HOST && name != CONTENT_LENGTH {
+                headers.remove(name);
+            }
+        }
+    }
+    drop_where(headers, is_hop_by_hop);
+}
+
+fn drop_where(headers: &mut HeaderMap, drop: fn(&str) -> bool) {
+    // Names are few and mostly stay: look for the next one to drop until none is left.
+    while let Some(name) = headers.keys().find(|name| drop(name.as_str())).cloned() {
+        headers.remove(name);
+    }
+}
+
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "http2-settings"
+    )
+}
+
+/// Whether a name is the gate's: credentials, identity, forwarding, and the fields by
+/// which some servers let a client rewrite its request.
+fn is_owned(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    if bytes.len() > LONGEST {
+        return false;
+    }
+    if !bytes.iter().any(|b| matches!(b, b'_' | b'.')) {
+        return is_owned_spelling(name);
+    }
+    // CGI and its descendants read `_` and `.` as `-`, or all three as `_`.
+    let mut plain = [0; LONGEST];
+    for (to, from) in plain.iter_mut().zip(bytes) {
+        *to = if matches!(from, b'_' | b'.') {
+            b'-'
+        } else {
+            *from
+        };
+    }
+    let plain = plain.get(..bytes.len()).unwrap_or_default();
+    let plain = std::str::from_utf8(plain).unwrap_or_default();
+    is_owned_spelling(plain) || is_hop_by_hop(plain) || is_framing(plain)
+}
+
+/// Names that frame a message: under another spelling they have no honest use.
+fn is_framing(name: &str) -> bool {
+    matches!(name, "content-length" | "host" | "expect")
+}
+
+fn is_owned_spelling(name: &str) -> bool {
+    match name.as_bytes().first() {
+        Some(b'x') => is_owned_extension(name),
+        Some(b'a') => matches!(name, "authorization" | "authorization-"),
+        _ => matches!(
+            name,
+            "forwarded"
+                | "base-url"
+                | "cf-connecting-ip"
+                | "client-ip"
+                | "cluster-client-ip"
+                | "destination"
+                | "http-url"
+                | "profile"
+                | "proxy"
+                | "proxy-host"
+                | "proxy-url"
+                | "real-ip"
+                | "redirect"
+                | "request-uri"
+                | "true-client-ip"
+                | "uri"
+                | "url"
+        ),
+    }
+}
+
+fn is_owned_extension(name: &str) -> bool {
+    const PREFIXES: [&str; 6] = [
+        "x-forwarded",
+        "x-original-",
+        "x-rewrite-",
+        "x-envoy-",
+        "x-accel-",
+        "x-http-",
+    ];
+    PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        || matches!(
+            name,
+            "x-auth-sid"
+                | "x-auth-scope"
+                | "x-api-version"
+                | "x-request-id"
+                | "x-real-ip"
+                | "x-authorization"
+                | "x-client-ip"
+                | "x-custom-ip-authorization"
+                | "x-forward-for"
+                | "x-forward"
+                | "x-host"
+                | "x-method-override"
+                | "x-originating-ip"
+                | "x-originating-url"
+                | "x-override-url"
+                | "x-proxy-url"
+                | "x-proxyuser-ip"
+                | "x-remote-addr"
+                | "x-remote-ip"
+                | "x-request-uri"
+                | "x-sendfile"
+                | "x-server-ip"
+                | "x-true-ip"
+                | "x-wap-profile"
+        )
+}
+
+/// Whether two names below are spelt alike is decided by `is_owned`; what hyper must not
+/// see twice is removed here, before the client connection frames the message itself.
+pub(super) fn drop_framing(headers: &mut HeaderMap, has_body: bool) {
+    headers.remove(TRANSFER_ENCODING);
+    if !has_body && headers.get(CONTENT_LENGTH).is_some_and(|v| v != "0") {
+        headers.remove(CONTENT_LENGTH);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn owned_names_are_owned_under_every_spelling() {
+        for name in [
+            "x-auth-sid",
+            "x_auth_sid",
+            "x-auth_sid",
+            "x.auth.sid",
+            "authorization",
+            "authorization_",
+            "x-forwarded-for",
+            "x_forwarded_for",
+            "x-forwarded-uri",
+            "forwarded",
+            "x-real-ip",
+            "x-original-url",
+            "x-http-method-override",
+            "transfer_encoding",
+            "content_length",
+        ] {
+            assert!(is_owned(name), "{name}");
+        }
+        for name in [
+            "accept",
+            "content-type",
+            "x-custom",
+            "my_header",
+            "x-auth-sid-2",
+            "cookie",
+        ] {
+            assert!(!is_owned(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_connection_names_goes_and_the_rest_stays() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("connection", "close, X-Mine"),
+            ("connection", "host"),
+            ("x-mine", "1"),
+            ("host", "gw"),
+            ("keep-alive", "5"),
+            ("te", "gzip"),
+            ("accept", "*/*"),
+        ] {
+            headers.append(
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            );
+        }
+        drop_hop_by_hop(&mut headers);
+        let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["accept", "host"]);
+    }
+
+    #[test]
+    fn trailers_that_are_the_gates_are_not_announced() {
+        let value = HeaderValue::from_static("X-Sum, Authorization, X_Auth_Sid, te, Grpc-Status");
+        let kept = announced_trailers(&value).expect("two are left");
+        assert_eq!(kept, "X-Sum, Grpc-Status");
+        assert!(announced_trailers(&HeaderValue::from_static("Authorization")).is_none());
+    }
+}

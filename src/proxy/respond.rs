@@ -1,0 +1,150 @@
+//! Every refusal becomes a response here, and nowhere else.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Response;
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+
+use super::body::Body;
+use super::context::{Decision, Exchange};
+use super::headers::X_REQUEST_ID;
+use crate::auth::Denial;
+use crate::code::Code;
+
+/// Why a request got no answer from the upstream.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) code: Code,
+    pub(super) detail: Option<String>,
+    pub(super) denial: Option<Denial>,
+}
+
+impl Refusal {
+    pub(super) fn new(code: Code) -> Self {
+        Self {
+            code,
+            detail: None,
+            denial: None,
+        }
+    }
+
+    pub(super) fn detailed(code: Code, detail: impl Into<String>) -> Self {
+        Self {
+            detail: Some(detail.into()),
+            ..Self::new(code)
+        }
+    }
+}
+
+impl From<Denial> for Refusal {
+    fn from(denial: Denial) -> Self {
+        Self {
+            denial: Some(denial.clone()),
+            ..Self::new(denial.code())
+        }
+    }
+}
+
+/// The problem document (RFC 9457) of a refusal.
+pub(super) fn refuse(
+    mut exchange: Box<Exchange>,
+    refusal: Refusal,
+    challenge: &HeaderValue,
+) -> Response<Body> {
+    let code = refusal.code;
+    let status = code.status();
+    let required = refusal
+        .denial
+        .as_ref()
+        .map_or(&[][..], Denial::required_scopes);
+    let text = document(code, refusal.detail.as_deref(), required, &exchange);
+    exchange.code = code;
+    exchange.status = status.as_u16();
+    if let Some(denial) = refusal.denial {
+        exchange.decision = Decision::Denial(denial);
+    }
+
+    let http2 = exchange.peer.http2;
+    let request_id = exchange.request_id.header();
+    let mut response = Response::new(Body::full(exchange, Bytes::from(text)));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    let problem = HeaderValue::from_static("application/problem+json");
+    headers.insert(CONTENT_TYPE, problem);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_REQUEST_ID, request_id);
+    match status.as_u16() {
+        401 => {
+            headers.insert(WWW_AUTHENTICATE, challenge.clone());
+        }
+        405 => {
+            let methods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+            headers.insert(ALLOW, HeaderValue::from_static(methods));
+        }
+        429 | 503 => {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        _ => {}
+    }
+    // After a request that was not sound, nothing on the connection is believed.
+    let unsound = !matches!(status.as_u16(), 401 | 403 | 429 | 500..);
+    if unsound && !http2 {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+fn document(
+    code: Code,
+    detail: Option<&str>,
+    required: &[Arc<str>],
+    exchange: &Exchange,
+) -> String {
+    let mut text = String::with_capacity(256);
+    let name = code.as_str();
+    // Neither code, title, status nor id holds a character that JSON escapes.
+    write!(
+        text,
+        r#"{{"type":"urn:sidgate:problem:{name}","title":"{}","status":{},"code":"{name}""#,
+        code.title(),
+        code.status().as_u16(),
+    )
+    .expect("a String takes all");
+    if let Some(detail) = detail {
+        text.push_str(r#","detail":"#);
+        push_string(&mut text, detail);
+    }
+    if !required.is_empty() {
+        text.push_str(r#","required_scopes":["#);
+        for (at, scope) in required.iter().enumerate() {
+            if at > 0 {
+                text.push(',');
+            }
+            push_string(&mut text, scope);
+        }
+        text.push(']');
+    }
+    write!(
+        text,
+        r#","request_id":"{}"}}"#,
+        exchange.request_id.as_str()
+    )
+    .expect("a String takes all");
+    text.push('\n');
+    text
+}
+
+fn push_string(text: &mut String, value: &str) {
+    let quoted = serde_json::to_string(value).expect("a str is always JSON");
+    text.push_str(&quoted);
+}
+
+/// The challenge of a realm (RFC 7617 2.1).
+pub(super) fn challenge(realm: &str) -> HeaderValue {
+    let text = format!(r#"Basic realm="{realm}", charset="UTF-8""#);
+    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("Basic"))
+}

@@ -1,0 +1,366 @@
+//! From a permit to an answer: choose a server, get a connection, send, and try again
+//! only where that cannot do anything twice.
+
+pub mod health;
+mod pool;
+pub mod servers;
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::HOST;
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use self::pool::{Connection, ServerPool, Waited};
+use self::servers::{InFlight, ServerState, UpstreamState};
+use super::body::{RequestBody, UploadProgress};
+use crate::auth::Permit;
+use crate::code::Code;
+use crate::config::Protocol;
+use crate::net::deadline::{Expired, Phase};
+use crate::telemetry::metrics::WorkerMetrics;
+
+pub(super) use self::pool::Lease;
+
+/// Servers that one request is tried on, at most.
+const ATTEMPTS: usize = 3;
+
+/// One worker's connections to one upstream.
+pub(super) struct Upstream {
+    state: Arc<UpstreamState>,
+    servers: Vec<Rc<ServerPool>>,
+    metrics: Arc<WorkerMetrics>,
+}
+
+/// A request on its way to an upstream.
+pub(super) struct Outgoing {
+    pub(super) method: Method,
+    pub(super) target: PathAndQuery,
+    pub(super) headers: HeaderMap,
+    pub(super) body: RequestBody,
+    /// The Host of the client, for upstreams that want to see it.
+    pub(super) host: HeaderValue,
+    /// `None` where there is no body.
+    pub(super) upload: Option<Rc<UploadProgress>>,
+    /// When the whole exchange must have ended.
+    pub(super) end_by: Option<Instant>,
+}
+
+/// An upstream's answer, and the connection that its body still occupies.
+pub(super) struct Answer {
+    pub(super) response: Response<Incoming>,
+    pub(super) lease: Lease,
+    pub(super) server: Arc<str>,
+}
+
+/// Why there is none.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) code: Code,
+    pub(super) server: Option<Arc<str>>,
+}
+
+/// What came of one try.
+enum Attempt {
+    Answer(Response<Incoming>, Lease),
+    /// Nothing reached the server: the request is whole and may go elsewhere.
+    Unsent(Request<RequestBody>, Code),
+    /// The connection had been closed by the server; the request can be made again.
+    Stale(Request<RequestBody>),
+    Failed(Code),
+}
+
+impl Upstream {
+    pub(super) fn new(state: &Arc<UpstreamState>, metrics: &Arc<WorkerMetrics>) -> Self {
+        let pool = |server| Rc::new(ServerPool::new(server, state, metrics));
+        Self {
+            state: Arc::clone(state),
+            servers: state.servers.iter().map(pool).collect(),
+            metrics: Arc::clone(metrics),
+        }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.state.config.name
+    }
+
+    /// Whether these are connections to that upstream as it is now.
+    pub(super) fn is_of(&self, state: &Arc<UpstreamState>) -> bool {
+        Arc::ptr_eq(&self.state, state)
+    }
+
+    /// Whether an upgrade can pass: HTTP/2 upstreams have none (RFC 9113 8.6).
+    pub(super) fn can_upgrade(&self) -> bool {
+        self.state.config.protocol == Protocol::Http1
+    }
+
+    /// How long an answer's body may be silent.
+    pub(super) fn body_idle(&self) -> Option<Duration> {
+        self.state.config.timeouts.body_idle
+    }
+
+    /// How long an exchange may take as a whole.
+    pub(super) fn total(&self) -> Option<Duration> {
+        self.state.config.timeouts.total
+    }
+
+    /// Closes what has idled for too long.
+    pub(super) fn sweep(&self) {
+        for server in &self.servers {
+            server.sweep();
+        }
+    }
+
+    /// Sends an admitted request. The permit is the proof that it is one.
+    pub(super) async fn send(&self, _: &Permit, outgoing: Outgoing) -> Result<Answer, Failure> {
+        let mut tried = 0u64;
+        let mut stale_retry = true;
+        let upload = outgoing.upload.clone();
+        let end_by = outgoing.end_by;
+        let client_host = outgoing.host.clone();
+        let mut request = outgoing.into_request();
+        let mut attempts = 0;
+        loop {
+            let Some(at) = self.state.choose(tried) else {
+                return Err(Failure {
+                    code: Code::UpstreamUnavailable,
+                    server: None,
+                });
+            };
+            let (Some(state), Some(pool)) = (self.state.servers.get(at), self.servers.get(at))
+            else {
+                return Err(Failure {
+                    code: Code::InternalError,
+                    server: None,
+                });
+            };
+            tried |= 1 << (at % 64);
+            attempts += 1;
+            let fail = |code| {
+                Err(Failure {
+                    code,
+                    server: Some(Arc::clone(&state.server.url)),
+                })
+            };
+            let host = if self.state.config.preserve_host {
+                &client_host
+            } else {
+                &state.host
+            };
+            if address(&mut request, self.state.config.protocol, state, host).is_none() {
+                return fail(Code::InternalError);
+            }
+            let fresh = !stale_retry;
+            let counted = InFlight::count(state, self.servers.len());
+            let attempt = self.attempt(pool, request, upload.as_ref(), end_by, fresh);
+            match attempt.await {
+                Attempt::Answer(response, lease) => {
+                    state.succeeded();
+                    return Ok(Answer {
+                        response,
+                        lease: lease.counted(counted),
+                        server: Arc::clone(&state.server.url),
+                    });
+                }
+                Attempt::Stale(spare) if stale_retry => {
+                    self.metrics.upstream_retry();
+                    stale_retry = false;
+                    attempts -= 1;
+                    tried &= !(1 << (at % 64));
+                    request = spare;
+                }
+                Attempt::Stale(_) => return fail(Code::UpstreamBadResponse),
+                Attempt::Unsent(unsent, code) => {
+                    state.failed(&self.state);
+                    if attempts >= ATTEMPTS.min(self.servers.len()) {
+                        return fail(code);
+                    }
+                    self.metrics.upstream_retry();
+                    request = unsent;
+                }
+                Attempt::Failed(code) => {
+                    if is_servers_fault(code) {
+                        state.failed(&self.state);
+                    }
+                    return fail(code);
+                }
+            }
+        }
+    }
+
+    async fn attempt(
+        &self,
+        pool: &Rc<ServerPool>,
+        request: Request<RequestBody>,
+        upload: Option<&Rc<UploadProgress>>,
+        end_by: Option<Instant>,
+        fresh: bool,
+    ) -> Attempt {
+        let lease = match pool.connection(fresh).await {
+            Ok(lease) => lease,
+            Err(Waited::Overloaded) => return Attempt::Failed(Code::Overloaded),
+            Err(Waited::TimedOut) => return Attempt::Unsent(request, Code::UpstreamTimeout),
+            Err(Waited::Unreachable(e)) => {
+                tracing::debug!(server = %pool.url(), error = %e, "cannot connect");
+                return Attempt::Unsent(request, Code::UpstreamUnreachable);
+            }
+        };
+        let exchange = self.exchange(lease, request, upload);
+        match end_by {
+            None => exchange.await,
+            Some(by) => tokio::time::timeout_at(by, exchange)
+                .await
+                .unwrap_or(Attempt::Failed(Code::UpstreamTimeout)),
+        }
+    }
+
+    /// One request and the head of its answer, on one connection.
+    async fn exchange(
+        &self,
+        mut lease: Lease,
+        request: Request<RequestBody>,
+        upload: Option<&Rc<UploadProgress>>,
+    ) -> Attempt {
+        // A reused connection may be one that its server is closing. Only what is safe to
+        // repeat (RFC 9110 9.2.2) and has no body to read twice is kept for a second try.
+        let spare = (lease.reused && upload.is_none() && is_idempotent(request.method()))
+            .then(|| without_body(&request));
+        let timeouts = &self.state.config.timeouts;
+        let sent = match &mut lease.connection {
+            Connection::Http1(connection) => {
+                let pace = Arc::clone(&connection.pace);
+                match upload {
+                    None => pace.enter(Phase::FirstByte),
+                    Some(upload) => {
+                        pace.enter(Phase::Exchange);
+                        *upload.answer.borrow_mut() = Some(Arc::clone(&pace));
+                    }
+                }
+                let sent = connection.sender.try_send_request(request).await;
+                pace.enter(Phase::Exchange);
+                sent
+            }
+            Connection::Http2(connection) => {
+                let response = connection.sender.try_send_request(request);
+                match answer_within(timeouts.first_byte, upload, response).await {
+                    Some(sent) => sent,
+                    None => return Attempt::Failed(Code::UpstreamTimeout),
+                }
+            }
+        };
+        let mut error = match sent {
+            Ok(response) => return Attempt::Answer(response, lease),
+            Err(error) => error,
+        };
+        if let Some(code) = upload.and_then(|upload| upload.fault.get()) {
+            return Attempt::Failed(code);
+        }
+        if let Some(request) = error.take_message()
+            && upload.is_none_or(|upload| !upload.begun.get())
+        {
+            // It never left the queue of a connection that was closing.
+            return if lease.reused {
+                Attempt::Stale(request)
+            } else {
+                Attempt::Unsent(request, Code::UpstreamUnreachable)
+            };
+        }
+        let error = error.into_error();
+        let expired = lease.expired();
+        tracing::debug!(server = %lease.url(), error = %error, ?expired, "no answer");
+        match (expired, spare) {
+            (Some(Expired::FirstByte | Expired::Head | Expired::SendIdle), _) => {
+                Attempt::Failed(Code::UpstreamTimeout)
+            }
+            _ if error.is_parse() => Attempt::Failed(Code::UpstreamBadResponse),
+            (_, Some(spare)) => Attempt::Stale(spare),
+            _ => Attempt::Failed(Code::UpstreamBadResponse),
+        }
+    }
+}
+
+impl Outgoing {
+    fn into_request(self) -> Request<RequestBody> {
+        let mut request = Request::new(self.body);
+        *request.method_mut() = self.method;
+        *request.uri_mut() = Uri::from(self.target);
+        *request.headers_mut() = self.headers;
+        request
+    }
+}
+
+/// Names the server in the request, as its protocol does.
+fn address(
+    request: &mut Request<RequestBody>,
+    protocol: Protocol,
+    state: &ServerState,
+    host: &HeaderValue,
+) -> Option<()> {
+    match protocol {
+        Protocol::Http1 => {
+            request.headers_mut().insert(HOST, host.clone());
+        }
+        Protocol::Http2 => {
+            let scheme = if state.server.tls {
+                Scheme::HTTPS
+            } else {
+                Scheme::HTTP
+            };
+            let mut parts = std::mem::take(request.uri_mut()).into_parts();
+            parts.scheme = Some(scheme);
+            parts.authority = Some(Authority::try_from(host.as_bytes()).ok()?);
+            *request.uri_mut() = Uri::from_parts(parts).ok()?;
+            request.headers_mut().remove(HOST);
+        }
+    }
+    Some(())
+}
+
+/// RFC 9110 9.2.2, without TRACE, which the gate does not serve.
+fn is_idempotent(method: &Method) -> bool {
+    matches!(
+        *method,
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE
+    )
+}
+
+/// The same request once more; only for one that has no body.
+fn without_body(request: &Request<RequestBody>) -> Request<RequestBody> {
+    let mut copy = Request::new(RequestBody::empty());
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.headers_mut() = request.headers().clone();
+    copy
+}
+
+/// Failures that say something about the server, and not about the client or the gate.
+fn is_servers_fault(code: Code) -> bool {
+    matches!(
+        code,
+        Code::UpstreamBadResponse | Code::UpstreamTimeout | Code::UpstreamUnreachable
+    )
+}
+
+/// Waits for an answer that must begin within `limit` once the request is sent whole.
+async fn answer_within<T>(
+    limit: Option<Duration>,
+    upload: Option<&Rc<UploadProgress>>,
+    answer: impl Future<Output = T>,
+) -> Option<T> {
+    let Some(limit) = limit else {
+        return Some(answer.await);
+    };
+    let mut answer = std::pin::pin!(answer);
+    loop {
+        let sent = upload.is_none_or(|upload| upload.done.get());
+        match tokio::time::timeout(limit, answer.as_mut()).await {
+            Ok(answer) => return Some(answer),
+            Err(_) if sent => return None,
+            Err(_) => {}
+        }
+    }
+}

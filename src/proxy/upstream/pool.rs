@@ -1,0 +1,431 @@
+//! One worker's connections to one server. They never leave the worker's thread, so
+//! taking one is a pop and giving one back is a push.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::{Instant, timeout_at};
+
+use super::servers::{InFlight, ServerState, UpstreamState};
+use crate::config::Protocol;
+use crate::net::connect::connect;
+use crate::net::deadline::{Expired, Phase};
+use crate::net::{DeadlineIo, Pace, Paces};
+use crate::proxy::body::RequestBody;
+use crate::telemetry::metrics::WorkerMetrics;
+
+/// Buffers of a connection grow up to this.
+const BUFFER: usize = 64 * 1024;
+
+/// Streams on one HTTP/2 connection before another is opened.
+const STREAMS: usize = 100;
+
+/// Flow-control windows of an HTTP/2 connection to a server.
+const STREAM_WINDOW: u32 = 64 * 1024;
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+
+/// A quiet HTTP/2 connection is asked whether it lives, and has as long again to answer.
+const H2_PING: Duration = Duration::from_secs(20);
+
+/// Connections handed on within a worker before other workers that wait get a turn.
+const TURN: u32 = 32;
+
+/// A worker's connections to one server.
+pub(super) struct ServerPool {
+    state: Arc<ServerState>,
+    upstream: Arc<UpstreamState>,
+    metrics: Arc<WorkerMetrics>,
+    idle: RefCell<Vec<Http1>>,
+    http2: RefCell<Vec<Http2>>,
+    /// Requests of this worker that wait for a connection, where those are bounded.
+    waiters: RefCell<VecDeque<oneshot::Sender<Http1>>>,
+    handed_on: Cell<u32>,
+    /// Held while an HTTP/2 connection is opened, so that a burst opens one.
+    opening: tokio::sync::Mutex<()>,
+}
+
+/// A connection in use. Dropped, it is closed; given back, it serves again.
+pub(in crate::proxy) struct Lease {
+    pub(super) connection: Connection,
+    pub(super) reused: bool,
+    pool: Rc<ServerPool>,
+    _in_flight: Option<InFlight>,
+}
+
+pub(super) enum Connection {
+    Http1(Http1),
+    Http2(Http2Stream),
+}
+
+pub(super) struct Http1 {
+    pub(super) sender: http1::SendRequest<RequestBody>,
+    pub(super) pace: Arc<Pace>,
+    idle_since: Instant,
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+/// An HTTP/2 connection, shared by its streams.
+struct Http2 {
+    sender: http2::SendRequest<RequestBody>,
+    pace: Arc<Pace>,
+    streams: Rc<Cell<usize>>,
+    idle_since: Cell<Instant>,
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+/// One stream of an HTTP/2 connection.
+pub(super) struct Http2Stream {
+    pub(super) sender: http2::SendRequest<RequestBody>,
+    pace: Arc<Pace>,
+    streams: Rc<Cell<usize>>,
+}
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub(super) enum Waited {
+    /// All that may be open are in use.
+    Overloaded,
+    /// The server did not accept in time.
+    TimedOut,
+    /// The server did not accept.
+    Unreachable(io::Error),
+}
+
+impl Lease {
+    /// Keeps the count of a request until its answer has ended.
+    pub(super) fn counted(mut self, in_flight: Option<InFlight>) -> Self {
+        self._in_flight = in_flight;
+        self
+    }
+
+    /// The answer is whole: the connection is free.
+    pub(in crate::proxy) fn give_back(self) {
+        if let Connection::Http1(connection) = self.connection {
+            self.pool.put(connection);
+        }
+    }
+
+    pub(super) fn expired(&self) -> Option<Expired> {
+        match &self.connection {
+            Connection::Http1(connection) => connection.pace.expired(),
+            Connection::Http2(stream) => stream.pace.expired(),
+        }
+    }
+
+    pub(super) fn url(&self) -> &str {
+        self.pool.url()
+    }
+}
+
+impl Drop for Http2Stream {
+    fn drop(&mut self) {
+        self.streams.set(self.streams.get().saturating_sub(1));
+    }
+}
+
+impl ServerPool {
+    pub(super) fn new(
+        state: &Arc<ServerState>,
+        upstream: &Arc<UpstreamState>,
+        metrics: &Arc<WorkerMetrics>,
+    ) -> Self {
+        Self {
+            state: Arc::clone(state),
+            upstream: Arc::clone(upstream),
+            metrics: Arc::clone(metrics),
+            idle: RefCell::default(),
+            http2: RefCell::default(),
+            waiters: RefCell::default(),
+            handed_on: Cell::new(0),
+            opening: tokio::sync::Mutex::default(),
+        }
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.state.server.url
+    }
+
+    /// A connection for one request: an idle one, unless a `fresh` one is asked for.
+    pub(super) async fn connection(self: &Rc<Self>, fresh: bool) -> Result<Lease, Waited> {
+        match self.upstream.config.protocol {
+            Protocol::Http1 => {
+                if let Some(idle) = self.take().filter(|_| !fresh) {
+                    return Ok(self.lease(Connection::Http1(idle), true));
+                }
+                let by = Instant::now() + self.upstream.config.timeouts.connect;
+                let permit = match self.permit(by).await? {
+                    Granted::Connection(idle) => {
+                        return Ok(self.lease(Connection::Http1(idle), true));
+                    }
+                    Granted::Permit(permit) => permit,
+                };
+                let opened = timeout_at(by, self.open_http1(permit)).await;
+                Ok(self.lease(Connection::Http1(self.opened(opened)?), false))
+            }
+            Protocol::Http2 => self.http2_stream().await,
+        }
+    }
+
+    /// Closes what has idled too long, what the server has closed, and one connection
+    /// where other workers wait for a permit that an idle one holds.
+    pub(super) fn sweep(&self) {
+        let keep_alive = self.upstream.config.timeouts.keep_alive;
+        let mut idle = self.idle.borrow_mut();
+        idle.retain(|c| !c.sender.is_closed() && c.idle_since.elapsed() < keep_alive);
+        if self.state.waiting.load(Relaxed) > 0 {
+            idle.pop();
+        }
+        self.http2.borrow_mut().retain(|c| {
+            let busy = c.streams.get() > 0;
+            if busy {
+                c.idle_since.set(Instant::now());
+            }
+            !c.sender.is_closed() && (busy || c.idle_since.get().elapsed() < keep_alive)
+        });
+    }
+
+    fn lease(self: &Rc<Self>, connection: Connection, reused: bool) -> Lease {
+        Lease {
+            connection,
+            reused,
+            pool: Rc::clone(self),
+            _in_flight: None,
+        }
+    }
+
+    /// The connection that idles for the shortest time: the others can end.
+    fn take(&self) -> Option<Http1> {
+        let mut idle = self.idle.borrow_mut();
+        loop {
+            let connection = idle.pop()?;
+            if connection.sender.is_ready() {
+                return Some(connection);
+            }
+        }
+    }
+
+    fn put(&self, mut connection: Http1) {
+        if connection.sender.is_closed() {
+            return;
+        }
+        connection.pace.enter(Phase::Idle);
+        connection.idle_since = Instant::now();
+        if self.state.permits.is_some() {
+            let mut waiters = self.waiters.borrow_mut();
+            let others_wait = self.state.waiting.load(Relaxed) > waiters.len();
+            let turns = self.handed_on.get() + 1;
+            if others_wait && turns >= TURN {
+                // Closing it frees its permit for another worker.
+                self.handed_on.set(0);
+                return;
+            }
+            while let Some(waiter) = waiters.pop_front() {
+                match waiter.send(connection) {
+                    Ok(()) => return self.handed_on.set(turns),
+                    Err(back) => connection = back,
+                }
+            }
+        }
+        self.idle.borrow_mut().push(connection);
+    }
+
+    async fn permit(&self, by: Instant) -> Result<Granted, Waited> {
+        let Some(permits) = &self.state.permits else {
+            return Ok(Granted::Permit(None));
+        };
+        // An idle connection that is not wanted may hold the permit that is.
+        if permits.available_permits() == 0 {
+            self.idle.borrow_mut().pop();
+        }
+        if let Ok(permit) = Arc::clone(permits).try_acquire_owned() {
+            return Ok(Granted::Permit(Some(permit)));
+        }
+        let waiting = Waiting::begin(&self.state);
+        let (waiter, handed) = oneshot::channel();
+        self.waiters.borrow_mut().push_back(waiter);
+        let granted = tokio::select! {
+            biased;
+            Ok(connection) = handed => Ok(Granted::Connection(connection)),
+            permit = acquire(permits) => Ok(Granted::Permit(permit)),
+            () = tokio::time::sleep_until(by) => Err(Waited::Overloaded),
+        };
+        drop(waiting);
+        granted
+    }
+
+    async fn open_http1(&self, permit: Option<OwnedSemaphorePermit>) -> io::Result<Http1> {
+        let timeouts = &self.upstream.config.timeouts;
+        let paces = Paces {
+            first_byte: timeouts.first_byte,
+            head: timeouts.head,
+            idle: None,
+            send_idle: timeouts.send_idle,
+        };
+        let pace = Arc::new(Pace::new(paces, false));
+        pace.enter(Phase::Exchange);
+        let transport = connect(&self.state.server, self.upstream.tls.as_ref()).await?;
+        let io = TokioIo::new(DeadlineIo::new(transport, Arc::clone(&pace)));
+        let (sender, connection) = http1::Builder::new()
+            .max_buf_size(BUFFER)
+            .handshake(io)
+            .await
+            .map_err(io::Error::other)?;
+        tokio::task::spawn_local(async move {
+            // What went wrong is told to the request that was under way.
+            connection.with_upgrades().await.ok();
+        });
+        Ok(Http1 {
+            sender,
+            pace,
+            idle_since: Instant::now(),
+            _permit: permit,
+        })
+    }
+
+    async fn http2_stream(self: &Rc<Self>) -> Result<Lease, Waited> {
+        if let Some(stream) = self.free_stream(STREAMS) {
+            return Ok(self.lease(Connection::Http2(stream), true));
+        }
+        let by = Instant::now() + self.upstream.config.timeouts.connect;
+        let Ok(_opening) = timeout_at(by, self.opening.lock()).await else {
+            return Err(Waited::TimedOut);
+        };
+        if let Some(stream) = self.free_stream(STREAMS) {
+            return Ok(self.lease(Connection::Http2(stream), true));
+        }
+        let permit = match &self.state.permits {
+            None => None,
+            Some(permits) => match Arc::clone(permits).try_acquire_owned() {
+                Ok(permit) => Some(permit),
+                Err(_) => {
+                    // No more connections: queue on one that is there.
+                    if let Some(stream) = self.free_stream(usize::MAX) {
+                        return Ok(self.lease(Connection::Http2(stream), true));
+                    }
+                    let waiting = Waiting::begin(&self.state);
+                    let permit = timeout_at(by, acquire(permits)).await;
+                    drop(waiting);
+                    permit.map_err(|_| Waited::Overloaded)?
+                }
+            },
+        };
+        let opened = timeout_at(by, self.open_http2(permit)).await;
+        let connection = self.opened(opened)?;
+        let stream = connection.stream();
+        self.http2.borrow_mut().push(connection);
+        Ok(self.lease(Connection::Http2(stream), false))
+    }
+
+    fn free_stream(&self, below: usize) -> Option<Http2Stream> {
+        let connections = self.http2.borrow();
+        connections
+            .iter()
+            .filter(|c| !c.sender.is_closed())
+            .filter(|c| c.streams.get() < below)
+            .min_by_key(|c| c.streams.get())
+            .map(Http2::stream)
+    }
+
+    async fn open_http2(&self, permit: Option<OwnedSemaphorePermit>) -> io::Result<Http2> {
+        let paces = Paces {
+            send_idle: self.upstream.config.timeouts.send_idle,
+            ..Paces::default()
+        };
+        let pace = Arc::new(Pace::new(paces, true));
+        pace.enter(Phase::Idle);
+        let transport = connect(&self.state.server, self.upstream.tls.as_ref()).await?;
+        let io = TokioIo::new(DeadlineIo::new(transport, Arc::clone(&pace)));
+        let (sender, connection) = http2::Builder::new(LocalExecutor)
+            .timer(TokioTimer::new())
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_send_buf_size(BUFFER)
+            .keep_alive_interval(H2_PING)
+            .keep_alive_timeout(H2_PING)
+            .handshake(io)
+            .await
+            .map_err(io::Error::other)?;
+        tokio::task::spawn_local(async move {
+            connection.await.ok();
+        });
+        Ok(Http2 {
+            sender,
+            pace,
+            streams: Rc::default(),
+            idle_since: Cell::new(Instant::now()),
+            _permit: permit,
+        })
+    }
+
+    fn opened<T>(
+        &self,
+        opened: Result<io::Result<T>, tokio::time::error::Elapsed>,
+    ) -> Result<T, Waited> {
+        self.metrics.upstream_connect(matches!(opened, Ok(Ok(_))));
+        match opened {
+            Ok(Ok(connection)) => Ok(connection),
+            Ok(Err(e)) => Err(Waited::Unreachable(e)),
+            Err(_) => Err(Waited::TimedOut),
+        }
+    }
+}
+
+/// What a request that waited for a permit got.
+enum Granted {
+    /// Leave to open a connection.
+    Permit(Option<OwnedSemaphorePermit>),
+    /// A connection that another request of this worker gave back.
+    Connection(Http1),
+}
+
+/// Counts a request that waits for a permit until it is dropped.
+struct Waiting<'s>(&'s ServerState);
+
+impl<'s> Waiting<'s> {
+    fn begin(state: &'s ServerState) -> Self {
+        state.waiting.fetch_add(1, Relaxed);
+        Self(state)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Relaxed);
+    }
+}
+
+async fn acquire(permits: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+    let permit = Arc::clone(permits).acquire_owned().await;
+    Some(permit.expect("the semaphore is never closed"))
+}
+
+impl Http2 {
+    fn stream(&self) -> Http2Stream {
+        self.streams.set(self.streams.get() + 1);
+        Http2Stream {
+            sender: self.sender.clone(),
+            pace: Arc::clone(&self.pace),
+            streams: Rc::clone(&self.streams),
+        }
+    }
+}
+
+/// Runs hyper's tasks on this worker.
+#[derive(Clone, Copy, Debug)]
+struct LocalExecutor;
+
+impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
+    fn execute(&self, task: F) {
+        tokio::task::spawn_local(async {
+            task.await;
+        });
+    }
+}
