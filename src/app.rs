@@ -157,7 +157,11 @@ async fn serve(
     stop.send_replace(Stop::Now);
     workers.join();
     if let Some(thread) = admin_thread {
-        thread.join().ok();
+        match thread.join() {
+            Ok(Ok(())) => {}
+            Ok(Err(e)) => tracing::error!(error = %e, "the admin ended early"),
+            Err(_) => tracing::error!("the admin panicked"),
+        }
     }
     reloading.abort();
     reloading.await.ok();

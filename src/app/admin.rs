@@ -1,12 +1,13 @@
 //! The admin listener's context: what it reads of the running gate.
 
+use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use tokio::sync::watch;
 
 use super::{Error, Shared};
-use crate::admin::{self, AdminListener, Context, Loads};
+use crate::admin::{self, AdminListener, Context};
 use crate::config::Config;
 use crate::limit::Verifier;
 use crate::server::Stop;
@@ -18,7 +19,7 @@ pub(super) fn start(
     config: &Config,
     listener: AdminListener,
     mut stop: watch::Receiver<Stop>,
-) -> Result<JoinHandle<()>, Error> {
+) -> Result<JoinHandle<io::Result<()>>, Error> {
     let stopped = async move {
         // An error means that nobody can tell to stop any more: stop.
         stop.wait_for(|s| *s >= Stop::Now).await.ok();
@@ -39,21 +40,14 @@ fn context(shared: &Arc<Shared>, config: &Config) -> Result<Arc<Context>, Error>
     });
     let verifier = Verifier::start(&settings.verification)
         .map_err(|e| Error::Start("the admin's verification", e))?;
-    let (metrics, loads) = (Arc::clone(shared), Arc::clone(shared));
+    let metrics = Arc::clone(shared);
     shared.metrics.observe(observe(shared));
     Ok(Arc::new(Context {
         settings: Arc::clone(&shared.settings),
-        snapshot: Arc::clone(shared.writer.snapshot()),
+        writer: shared.writer.clone(),
         verifier,
         tls,
         metrics: Box::new(move || metrics.metrics.encode()),
-        loads: Box::new(move || {
-            let status = loads.writer.status();
-            Loads {
-                at: Some(status.last_reload.at),
-                faults: status.fault.map(Arc::new),
-            }
-        }),
         listening: Arc::clone(&shared.listening),
         keys: Arc::clone(&shared.keys),
         needs_restart: Arc::clone(&shared.needs_restart),
