@@ -78,19 +78,20 @@ impl Formatter {
         text(record.request_id, to);
         to.extend_from_slice(b",\"peer\":\"");
         address(record.peer, to);
-        to.extend_from_slice(b"\",\"protocol\":");
-        text(record.protocol, to);
+        to.extend_from_slice(b"\",\"protocol\":\"");
+        to.extend_from_slice(record.protocol.as_bytes());
         to.extend_from_slice(if record.tls {
-            b",\"tls\":true,\"method\":".as_slice()
+            b"\",\"tls\":true,\"method\":".as_slice()
         } else {
-            b",\"tls\":false,\"method\":"
+            b"\",\"tls\":false,\"method\":"
         });
         text(record.method, to);
         to.extend_from_slice(b",\"path\":");
         text(record.path, to);
         optional(b",\"sid\":", record.sid, to);
-        to.extend_from_slice(b",\"code\":");
-        text(record.code.as_str(), to);
+        to.extend_from_slice(b",\"code\":\"");
+        to.extend_from_slice(record.code.as_str().as_bytes());
+        to.push(b'"');
         optional(b",\"scope\":", record.scope, to);
         optional(b",\"rule\":", record.rule, to);
         optional(b",\"version\":", record.version, to);
@@ -158,7 +159,8 @@ fn text(value: &str, to: &mut Vec<u8>) {
     let value = value.get(..end).unwrap_or_default();
     to.push(b'"');
     let is_plain = |b: u8| b >= b' ' && b != b'"' && b != b'\\' && b != 0x7f;
-    if value.bytes().all(is_plain) {
+    // Without an early end the compiler looks at many bytes at once.
+    if value.bytes().fold(true, |plain, b| plain & is_plain(b)) {
         to.extend_from_slice(value.as_bytes());
     } else {
         for byte in value.bytes() {
