@@ -56,7 +56,13 @@ pub fn start(settings: &Log) -> Result<Guard, Error> {
     let lines = fmt::layer()
         .with_ansi(io::stderr().is_terminal() && !no_color)
         .event_format(Lines {
-            as_json: fmt::format().json().flatten_event(true),
+            // Without the spans around an event: their fields are kept in the text form,
+            // and a JSON line that finds them so panics in a debug build.
+            as_json: fmt::format()
+                .json()
+                .flatten_event(true)
+                .with_current_span(false)
+                .with_span_list(false),
             as_text: fmt::format(),
         })
         .with_writer(move || writer.clone());
