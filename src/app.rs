@@ -24,8 +24,9 @@ use crate::auth::Keys;
 use crate::config::{Config, Settings};
 use crate::fault::Faults;
 use crate::limit::Verifier;
-use crate::proxy::Gate;
+use crate::proxy::{Active, Gate};
 use crate::server::{self, Listeners, Stop};
+use crate::snapshot::Snapshot;
 use crate::store;
 use crate::telemetry::access::AccessLog;
 use crate::telemetry::metrics::Metrics;
@@ -75,18 +76,7 @@ async fn serve(
     let settings = Arc::new(config.settings.clone());
 
     // Files first: a bad one means no start, and nothing is bound.
-    let keys = Keys::load(settings.secrets.hmac_key_file.as_deref()).map_err(Faults::from)?;
-    let names: Vec<Arc<str>> = settings
-        .upstreams
-        .iter()
-        .map(|u| Arc::clone(&u.name))
-        .collect();
-    let (writer, writer_task) = store::open(
-        &settings.files,
-        &names,
-        settings.secrets.hmac_key_file.is_some(),
-    )?;
-    let active = active::build(&config, keys.clone(), None)?;
+    let files = read(&config)?;
     let access =
         AccessLog::start(&settings.access_log).map_err(|e| Error::Start("the access log", e))?;
     let verifier =
@@ -105,19 +95,19 @@ async fn serve(
 
     let metrics = Metrics::new(count);
     let gate = Arc::new(Gate::new(
-        Arc::clone(writer.snapshot()),
-        active,
+        Arc::clone(files.writer.snapshot()),
+        files.active,
         verifier,
         count,
     ));
     let shared = Arc::new(Shared {
         settings: Arc::new(ArcSwap::new(settings)),
-        keys: Arc::new(ArcSwap::from_pointee(keys)),
+        keys: Arc::new(ArcSwap::from_pointee(files.keys)),
         listening: Arc::new(AtomicBool::new(false)),
         needs_restart: Arc::new(ArcSwap::default()),
-        admin_tls: ArcSwapOption::new(active::admin_tls(&config)?),
+        admin_tls: ArcSwapOption::new(files.admin_tls),
         gate,
-        writer,
+        writer: files.writer,
         metrics,
         access: Mutex::new(access),
         started_at,
@@ -130,7 +120,7 @@ async fn serve(
         .map(|listener| admin::start(&shared, &config, listener, stopping.clone()))
         .transpose()?;
     let (end_writer, writer_ended) = tokio::sync::oneshot::channel::<()>();
-    let writing = tokio::spawn(writer_task.run(async {
+    let writing = tokio::spawn(files.writer_task.run(async {
         writer_ended.await.ok();
     }));
     let reloading = tokio::spawn(reload::run(Arc::clone(&shared), config));
@@ -171,6 +161,43 @@ async fn serve(
     drop(shared);
     tracing::info!("stopped");
     result
+}
+
+/// Reads every file as [`run`] would, and gives what would be in force. Binds nothing and
+/// starts nothing.
+///
+/// # Errors
+/// All faults of the files.
+pub fn check(config: &Config) -> Result<Arc<Snapshot>, Error> {
+    let files = read(config)?;
+    Ok(Arc::clone(&files.writer.snapshot().load()))
+}
+
+/// What every file says.
+struct Files {
+    writer: store::Writer,
+    writer_task: store::WriterTask,
+    keys: Keys,
+    active: Active,
+    admin_tls: Option<Arc<rustls::ServerConfig>>,
+}
+
+fn read(config: &Config) -> Result<Files, Error> {
+    let settings = &config.settings;
+    let hmac = settings.secrets.hmac_key_file.as_deref();
+    let keys = Keys::load(hmac).map_err(Faults::from)?;
+    let active = active::build(config, keys.clone(), None)?;
+    let admin_tls = active::admin_tls(config)?;
+    let names = settings.upstreams.iter().map(|u| Arc::clone(&u.name));
+    let names: Vec<Arc<str>> = names.collect();
+    let (writer, writer_task) = store::open(&settings.files, &names, hmac.is_some())?;
+    Ok(Files {
+        writer,
+        writer_task,
+        keys,
+        active,
+        admin_tls,
+    })
 }
 
 /// What the parts share.
