@@ -39,6 +39,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "catalog",
             "token",
             "config",
+            "fault",
             "code",
             "telemetry",
         ],
