@@ -204,7 +204,7 @@ impl Page {
     fn new(tokens: Vec<Slot>, depth: u32) -> Self {
         let len = tokens.len();
         // At most three quarters full, and with an empty slot.
-        let size = (len + len / 3 + 1).next_power_of_two();
+        let size = len + len / 3 + 1;
         let mut slots: Box<[Option<Slot>]> = std::iter::repeat_n(None, size).collect();
         let mut in_use = InUse::default();
         for slot in tokens {
@@ -258,10 +258,12 @@ fn first_hash(place: usize, depth: u32) -> u64 {
     u64::try_from(place).unwrap_or(u64::MAX) << (64 - depth)
 }
 
-/// The slot of a page where the search begins: the last bits of the hash.
+/// The slot of a page where the search begins: the last bits of the hash, scaled to the
+/// number of slots, which so need not be a power of two.
 fn home(hash: u64, slots: usize) -> usize {
-    let low = usize::try_from(hash & u64::from(u32::MAX)).unwrap_or(0);
-    low & (slots - 1)
+    let low = hash & u64::from(u32::MAX);
+    let scaled = u64::try_from(slots).map_or(0, |slots| (low * slots) >> 32);
+    usize::try_from(scaled).unwrap_or(0)
 }
 
 /// A page's tokens with its changes, sorted by hash, each SID once. Changes are sorted by hash.
