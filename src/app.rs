@@ -38,10 +38,10 @@ pub enum Error {
     #[error(transparent)]
     Faults(#[from] Faults),
     /// An address cannot be listened on.
-    #[error("cannot listen on {0}: {1}")]
+    #[error("cannot listen on {0}")]
     Listen(String, #[source] io::Error),
     /// A thread, a runtime or a log could not be started.
-    #[error("cannot start {0}: {1}")]
+    #[error("cannot start {0}")]
     Start(&'static str, #[source] io::Error),
     /// A worker ended while it should have served.
     #[error("worker {0} ended early")]

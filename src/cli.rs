@@ -1,6 +1,9 @@
 //! The command line: what can be asked of `sidgate`. One file per command.
 
+mod check;
+mod demo;
 mod digest;
+mod serve;
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -8,7 +11,9 @@ use std::os::fd::AsFd;
 
 use clap::{Parser, Subcommand};
 
+use crate::app;
 use crate::fault::Faults;
+use crate::telemetry::log;
 
 /// Gates an HTTP API: checks Account SID and auth token, and forwards the calls that the
 /// token's scopes allow.
@@ -27,8 +32,14 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Serve(serve::Serve),
+    Check(check::Check),
+    Demo(demo::Demo),
     Digest(digest::Digest),
 }
+
+/// The main file where no other is named.
+const MAIN_FILE: &str = "config/sidgate.toml";
 
 /// Standard input without a buffer, which would keep what was read of a secret.
 fn stdin() -> io::Result<File> {
@@ -49,9 +60,27 @@ pub enum Error {
     /// What the command had to say could not be written.
     #[error("cannot write to standard output")]
     Output(#[source] io::Error),
+    /// The gate did not start, or did not end well.
+    #[error(transparent)]
+    App(app::Error),
+    /// The log did not start.
+    #[error(transparent)]
+    Log(#[from] log::Error),
+    /// `demo` could not be set up.
+    #[error(transparent)]
+    Demo(#[from] demo::Error),
     /// `digest` had nothing to digest.
     #[error(transparent)]
     Digest(#[from] digest::Error),
+}
+
+impl From<app::Error> for Error {
+    fn from(error: app::Error) -> Self {
+        match error {
+            app::Error::Faults(faults) => Self::Faults(faults),
+            error => Self::App(error),
+        }
+    }
 }
 
 impl Cli {
@@ -61,6 +90,9 @@ impl Cli {
     /// [`Error`]; the exit code is then 1.
     pub fn run(self, out: &mut impl Write) -> Result<(), Error> {
         match self.command {
+            Command::Serve(command) => command.run(),
+            Command::Check(command) => command.run(out),
+            Command::Demo(command) => command.run(out),
             Command::Digest(command) => command.run(&mut stdin().map_err(Error::Input)?, out),
         }
     }

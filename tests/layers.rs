@@ -41,6 +41,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "config",
             "fault",
             "code",
+            "fault",
             "telemetry",
         ],
     ),

@@ -330,16 +330,11 @@ fn read_catalog(
         }
     };
     let unknown: Vec<Fault> = catalog
-        .versions
-        .iter()
-        .filter_map(|version| Some((version, version.upstream.as_ref()?)))
-        .filter(|(_, upstream)| !sources.upstreams.contains(upstream))
-        .map(|(version, upstream)| {
-            let version = &version.id;
-            let message = format!(
-                "the version {version:?} names the upstream {upstream:?}, which the main file lacks"
-            );
-            Fault::new(path, message)
+        .upstream_names()
+        .filter(|(name, _)| !sources.upstreams.iter().any(|known| **known == **name))
+        .map(|(name, place)| Fault {
+            place: Some(place),
+            ..Fault::new(path, format!("the main file has no upstream {name:?}"))
         })
         .collect();
     if unknown.is_empty() {
