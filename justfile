@@ -34,7 +34,7 @@ bench *WORDS:
 
 # The library's documentation, in a browser.
 doc:
-    cargo doc --locked --no-deps --open
+    cargo doc --locked --no-deps --document-private-items --open
 
 # Reads config/ as `serve` would and says what it found.
 config:

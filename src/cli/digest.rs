@@ -22,8 +22,8 @@ const MAX_SECRET: usize = 1024;
 /// own are; one that a person made up needs bcrypt (htpasswd -B) or argon2id.
 #[derive(Debug, Args)]
 pub(super) struct Digest {
-    /// File with a key of 32 bytes or more: the digest is HMAC-SHA-256 under it, as
-    /// [secrets] hmac_key_file in the main file makes the gate expect
+    /// File with a key of 32 bytes or more: the digest is HMAC-SHA-256 under it, as the
+    /// gate expects it where `hmac_key_file` is set in the main file
     #[arg(long, value_name = "FILE")]
     hmac_key_file: Option<PathBuf>,
 }
