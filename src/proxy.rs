@@ -298,7 +298,7 @@ impl Worker {
             }
         };
         let (check, snapshot) = slow;
-        let token = match self.gate.verifier.verify(check).await {
+        let token = match Box::pin(self.gate.verifier.verify(check)).await {
             Ok(token) => token,
             Err(VerifyError::Denied(denial)) => return Err(denial.into()),
             Err(VerifyError::Overloaded(_)) => return Err(Refusal::new(Code::Overloaded)),

@@ -19,6 +19,9 @@ use tokio::time::{Instant, Sleep};
 /// The point from which [`Pace`] counts; an `Instant` does not fit an atomic.
 static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
 
+/// The time of a phase in which nothing has been waited for yet.
+const NOT_WAITED: u64 = u64::MAX;
+
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -77,28 +80,20 @@ impl Pace {
     /// A connection that is just open: it waits for its first byte.
     #[must_use]
     pub fn new(paces: Paces, framed: bool) -> Self {
-        let pace = Self {
+        Self {
             paces,
             phase: AtomicU8::new(Phase::FirstByte as u8),
-            since: AtomicU64::new(0),
+            since: AtomicU64::new(NOT_WAITED),
             exchanges: AtomicU32::new(0),
             framed,
             expired: AtomicU8::new(0),
-        };
-        pace.enter(Phase::FirstByte);
-        pace
+        }
     }
 
-    /// Enters a phase; its time begins now.
+    /// Enters a phase. Its time begins when the socket is first waited for in it, so that
+    /// what never waits never reads the clock.
     pub fn enter(&self, phase: Phase) {
-        self.enter_at(phase, Instant::now());
-    }
-
-    /// As [`enter`](Self::enter), where the caller has read the clock already.
-    pub fn enter_at(&self, phase: Phase, now: Instant) {
-        let since = now.saturating_duration_since(*EPOCH).as_micros();
-        self.since
-            .store(u64::try_from(since).unwrap_or(u64::MAX), Relaxed);
+        self.since.store(NOT_WAITED, Relaxed);
         self.phase.store(phase as u8, Relaxed);
     }
 
@@ -154,8 +149,14 @@ impl Pace {
             Phase::Exchange => (None, Expired::Idle),
             Phase::Idle => (self.paces.idle, Expired::Idle),
         };
-        let since = *EPOCH + Duration::from_micros(self.since.load(Relaxed));
-        Some((since + limit?, expired))
+        let limit = limit?;
+        let mut since = self.since.load(Relaxed);
+        if since == NOT_WAITED {
+            let now = Instant::now().saturating_duration_since(*EPOCH);
+            since = u64::try_from(now.as_micros()).unwrap_or(NOT_WAITED - 1);
+            self.since.store(since, Relaxed);
+        }
+        Some((*EPOCH + Duration::from_micros(since) + limit, expired))
     }
 
     fn fail(&self, what: Expired) -> io::Error {

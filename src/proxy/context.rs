@@ -85,7 +85,7 @@ impl Exchange {
     fn rule(&self) -> Option<&str> {
         match &self.decision {
             Decision::Open => None,
-            Decision::Permit(permit) => Some(&permit.route().rule),
+            Decision::Permit(permit) => Some(permit.rule()),
             Decision::Denial(denial) => denial.route().map(|r| &*r.rule),
         }
     }

@@ -68,7 +68,8 @@ pub(super) enum Connection {
 pub(super) struct Http1 {
     pub(super) sender: http1::SendRequest<RequestBody>,
     pub(super) pace: Arc<Pace>,
-    idle_since: Instant,
+    /// `None` until a sweep has found it idle.
+    idle_since: Option<Instant>,
     _permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -155,11 +156,16 @@ impl ServerPool {
 
     /// A connection for one request: an idle one, unless a `fresh` one is asked for.
     pub(super) async fn connection(self: &Rc<Self>, fresh: bool) -> Result<Lease, Waited> {
+        if !fresh && let Some(idle) = self.take() {
+            return Ok(self.lease(Connection::Http1(idle), true));
+        }
+        // Opening one is rare and its future is large: kept apart, it costs others nothing.
+        Box::pin(self.wait_for_connection()).await
+    }
+
+    async fn wait_for_connection(self: &Rc<Self>) -> Result<Lease, Waited> {
         match self.upstream.config.protocol {
             Protocol::Http1 => {
-                if let Some(idle) = self.take().filter(|_| !fresh) {
-                    return Ok(self.lease(Connection::Http1(idle), true));
-                }
                 let by = Instant::now() + self.upstream.config.timeouts.connect;
                 let permit = match self.permit(by).await? {
                     Granted::Connection(idle) => {
@@ -178,8 +184,12 @@ impl ServerPool {
     /// where other workers wait for a permit that an idle one holds.
     pub(super) fn sweep(&self) {
         let keep_alive = self.upstream.config.timeouts.keep_alive;
+        let now = Instant::now();
         let mut idle = self.idle.borrow_mut();
-        idle.retain(|c| !c.sender.is_closed() && c.idle_since.elapsed() < keep_alive);
+        idle.retain_mut(|c| {
+            let since = *c.idle_since.get_or_insert(now);
+            !c.sender.is_closed() && now < since + keep_alive
+        });
         if self.state.waiting.load(Relaxed) > 0 {
             idle.pop();
         }
@@ -217,7 +227,7 @@ impl ServerPool {
             return;
         }
         connection.pace.enter(Phase::Idle);
-        connection.idle_since = Instant::now();
+        connection.idle_since = None;
         if self.state.permits.is_some() {
             let mut waiters = self.waiters.borrow_mut();
             let others_wait = self.state.waiting.load(Relaxed) > waiters.len();
@@ -285,7 +295,7 @@ impl ServerPool {
         Ok(Http1 {
             sender,
             pace,
-            idle_since: Instant::now(),
+            idle_since: None,
             _permit: permit,
         })
     }
