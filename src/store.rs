@@ -8,6 +8,7 @@
 mod blocks;
 mod entry;
 pub mod file;
+pub mod mutation;
 mod pair;
 mod places;
 pub mod read;

@@ -150,7 +150,9 @@ impl Reader<'_> {
                     texts.name = self.text(value, rules::name);
                 }
                 "description" => texts.description = self.text(value, rules::description),
-                "primary_contact" => texts.primary_contact = self.text(value, email_or_empty),
+                "primary_contact" => {
+                    texts.primary_contact = self.text(value, rules::email_or_empty)
+                }
                 "developer_emails" => texts.developer_emails = self.emails(value),
                 "sealed" => texts.sealed = self.string(value).map(Into::into),
                 "created_at" => texts.created_at = self.timestamp(value),
@@ -280,14 +282,6 @@ impl Reader<'_> {
             );
         }
         timestamp
-    }
-}
-
-fn email_or_empty(text: &str) -> Result<(), BadText> {
-    if text.is_empty() {
-        Ok(())
-    } else {
-        rules::email(text)
     }
 }
 

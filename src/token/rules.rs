@@ -88,6 +88,14 @@ pub fn email(text: &str) -> Result<(), BadText> {
     }
 }
 
+/// As [`email`], or nothing at all.
+///
+/// # Errors
+/// [`BadText::Email`].
+pub fn email_or_empty(text: &str) -> Result<(), BadText> {
+    if text.is_empty() { Ok(()) } else { email(text) }
+}
+
 /// Counts only as far as needed: the text comes from outside and may be megabytes.
 fn longer_than(text: &str, most: usize) -> bool {
     text.len() > most && text.chars().nth(most).is_some()
