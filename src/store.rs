@@ -41,6 +41,41 @@ pub trait TokenStore: fmt::Debug + Send + 'static {
 
     /// Takes what the last look gave as what is loaded.
     fn adopt(&mut self);
+
+    /// Makes changes to the loaded state `base`: when this returns, they are on stable
+    /// storage as a whole, and what is stored is loaded.
+    ///
+    /// # Errors
+    /// [`CommitError`]; nothing has changed.
+    fn commit(
+        &mut self,
+        base: StoreRevision,
+        changes: &[TokenChange],
+        terms: &Terms<'_>,
+    ) -> Result<StoreRevision, CommitError>;
+
+    /// Takes away what a commit left that was cut short. Called once, by who writes.
+    fn clean(&self);
+}
+
+/// A SID and its new token, or `None` where it is taken away.
+pub type TokenChange = (Sid, Option<Arc<Token>>);
+
+/// Why a commit changed nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommitError {
+    /// The store holds something else than the commit builds on: look, and try again.
+    #[error("the store has moved on")]
+    Moved,
+    /// The store cannot be written.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+impl CommitError {
+    fn unavailable(why: impl Into<String>) -> Self {
+        Self::Unavailable(why.into())
+    }
 }
 
 /// What tokens are checked against.

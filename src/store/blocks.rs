@@ -65,6 +65,21 @@ pub(super) fn body_start(text: &str) -> usize {
     bytes.len()
 }
 
+/// Where the last line of a block that is neither blank nor comment ends, its line end
+/// included: what follows it are detached comments, which outlive the token.
+pub(super) fn body_end(block: &str) -> usize {
+    let bytes = block.as_bytes();
+    let (mut line, mut end) = (0, 0);
+    while line < bytes.len() {
+        let at = skip_blanks(bytes, line);
+        line = skip_line(bytes, at);
+        if !matches!(bytes.get(at), None | Some(b'#' | b'\n' | b'\r')) {
+            end = line;
+        }
+    }
+    end
+}
+
 fn skip_blanks(bytes: &[u8], mut at: usize) -> usize {
     while matches!(bytes.get(at), Some(b' ' | b'\t')) {
         at += 1;
@@ -210,6 +225,13 @@ mod tests {
         assert_eq!(blocks("[[token]]\na=\"x\n[[token]]\n").len(), 2);
         assert_eq!(blocks("[[token]]\na=\"x\\\n[[token]]\n").len(), 2);
         assert_eq!(blocks("[[token]]\na='''x\n[[token]]\n").len(), 1);
+    }
+
+    #[test]
+    fn the_body_ends_before_detached_comments() {
+        let block = "# c\n[[token]]\na = 1 # x\n  # tail\n\n# more\n";
+        assert_eq!(&block[body_end(block)..], "  # tail\n\n# more\n");
+        assert_eq!(body_end("[[token]]"), 9);
     }
 
     proptest! {

@@ -4,19 +4,26 @@
 //! look parses only the blocks whose hash is new and shares every other token with the
 //! snapshot in force.
 
+mod delta;
+mod exchange;
+mod render;
+mod splice;
+
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{Context, SHA256, digest};
+use aws_lc_rs::digest::{SHA256, digest};
 use toml::de::DeTable;
 
+use self::delta::{Delta, align};
+use self::exchange::Exchange;
 use super::blocks::{self, Cut};
 use super::places::{self, Flaw};
 use super::read::{self, Reading};
-use super::{Load, StoreRevision, Terms, TokenStore, entry};
+use super::{CommitError, Load, StoreRevision, Terms, TokenChange, TokenStore, entry};
 use crate::catalog::Catalog;
 use crate::fault::{Fault, Faults};
 use crate::token::{Sid, Token};
@@ -48,6 +55,7 @@ pub struct TokenFile {
 /// One state of the file, without its text.
 #[derive(Debug)]
 struct Contents {
+    revision: StoreRevision,
     blocks: Vec<Block>,
     /// The terms that every token was checked against.
     catalog: Option<Arc<Catalog>>,
@@ -93,8 +101,9 @@ impl TokenFile {
             let message = format!("has {has} tokens, more than [files] max_tokens = {most}");
             return Err(Fault::new(path, message).into());
         }
-        let hashes: Vec<Hash> = places.iter().map(|place| hash(&text, place)).collect();
-        let revision = revision(&text, &preamble, &hashes);
+        let hashes = places.iter().map(|place| hash(slice(&text, place)));
+        let hashes: Vec<Hash> = hashes.collect();
+        let revision = StoreRevision(hash(&text));
         let kept = self.kept(&hashes, terms);
         let fresh: Vec<&Range<usize>> = places
             .iter()
@@ -129,6 +138,7 @@ impl TokenFile {
             return Err(places::tell(path, &text, flaws, FAULTS_MAX));
         }
         let contents = Contents {
+            revision,
             blocks,
             catalog: terms.catalog.cloned(),
             hmac: terms.hmac,
@@ -181,43 +191,50 @@ impl TokenStore for TokenFile {
             self.loaded = Some(contents);
         }
     }
-}
 
-/// Gathers what a new state of the file changes.
-#[derive(Default)]
-struct Delta {
-    /// Tokens of loaded blocks that are not in the new state as they were.
-    gone: HashMap<Sid, Arc<Token>>,
-    put: Vec<Arc<Token>>,
-}
-
-impl Delta {
-    fn from(old: &[Block], kept: &[Option<usize>]) -> Self {
-        let mut stays = vec![false; old.len()];
-        for &at in kept.iter().flatten() {
-            if let Some(stays) = stays.get_mut(at) {
-                *stays = true;
-            }
+    fn commit(
+        &mut self,
+        base: StoreRevision,
+        changes: &[TokenChange],
+        terms: &Terms<'_>,
+    ) -> Result<StoreRevision, CommitError> {
+        let TokenFileSettings {
+            path,
+            max_size,
+            max_tokens,
+        } = &self.settings;
+        let loaded = self.loaded.as_mut().ok_or(CommitError::Moved)?;
+        // A file that cannot be read has moved on too: looking at it tells the fault.
+        let text = read::read(path, *max_size)
+            .map_err(|_| CommitError::Moved)?
+            .text;
+        if loaded.revision != base || StoreRevision(hash(&text)) != base {
+            return Err(CommitError::Moved);
         }
-        let gone = old.iter().zip(stays).filter(|(_, stays)| !stays);
-        Self {
-            gone: gone
-                .map(|(block, _)| (block.token.sid, Arc::clone(&block.token)))
-                .collect(),
-            put: Vec::new(),
+        let (text, blocks) = splice::splice(&text, &loaded.blocks, changes, terms)?;
+        if u64::try_from(text.len()).unwrap_or(u64::MAX) > *max_size {
+            return Err(CommitError::unavailable(
+                "the token file would exceed [files] max_size",
+            ));
         }
+        if blocks.len() > *max_tokens {
+            return Err(CommitError::unavailable(
+                "there would be more than [files] max_tokens",
+            ));
+        }
+        Exchange {
+            path,
+            base,
+            most: *max_size,
+        }
+        .put(&text)?;
+        loaded.blocks = blocks;
+        loaded.revision = StoreRevision(hash(&text));
+        Ok(loaded.revision)
     }
 
-    /// Takes a newly parsed token; gives the one to keep, which is the loaded one where only
-    /// a comment or the order of keys differs.
-    fn put(&mut self, token: Arc<Token>) -> Arc<Token> {
-        match self.gone.remove(&token.sid) {
-            Some(old) if old == token => old,
-            _ => {
-                self.put.push(Arc::clone(&token));
-                token
-            }
-        }
+    fn clean(&self) {
+        exchange::clean(&self.settings.path);
     }
 }
 
@@ -225,54 +242,13 @@ fn slice<'t>(text: &'t str, place: &Range<usize>) -> &'t str {
     text.get(place.clone()).unwrap_or_default()
 }
 
-fn hash(text: &str, place: &Range<usize>) -> Hash {
-    truncated(digest(&SHA256, slice(text, place).as_bytes()).as_ref())
-}
-
-fn revision(text: &str, preamble: &Range<usize>, hashes: &[Hash]) -> StoreRevision {
-    let mut context = Context::new(&SHA256);
-    context.update(&hash(text, preamble));
-    hashes.iter().for_each(|hash| context.update(hash));
-    StoreRevision(truncated(context.finish().as_ref()))
-}
-
-fn truncated(digest: &[u8]) -> Hash {
-    *digest.first_chunk().expect("SHA-256 has 32 bytes")
+fn hash(text: &str) -> Hash {
+    let digest = digest(&SHA256, text.as_bytes());
+    *digest.as_ref().first_chunk().expect("SHA-256 has 32 bytes")
 }
 
 fn all_cores() -> usize {
     std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
-}
-
-/// Pairs new blocks with loaded ones of the same hash, each used once. Edits are mostly few,
-/// so that equal heads and tails leave little to look up.
-fn align(old: &[Block], new: &[Hash]) -> Vec<Option<usize>> {
-    let same = |(old, new): &(&Block, &Hash)| old.hash == **new;
-    let head = old.iter().zip(new).take_while(same).count();
-    let rest = old.len().min(new.len()) - head;
-    let tail = old
-        .iter()
-        .rev()
-        .zip(new.iter().rev())
-        .take(rest)
-        .take_while(same)
-        .count();
-
-    let middle = old.iter().enumerate().take(old.len() - tail).skip(head);
-    let mut middle: HashMap<Hash, usize> = middle.map(|(at, block)| (block.hash, at)).collect();
-    let tail_from = new.len() - tail;
-    new.iter()
-        .enumerate()
-        .map(|(at, hash)| {
-            if at < head {
-                Some(at)
-            } else if at >= tail_from {
-                Some(old.len() - (new.len() - at))
-            } else {
-                middle.remove(hash)
-            }
-        })
-        .collect()
 }
 
 /// Parses blocks, on several threads where there are many. A block with flaws gives `None`.

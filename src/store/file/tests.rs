@@ -225,3 +225,5 @@ fn the_example_file_is_good() {
     assert_eq!(states, ["enabled", "disabled"]);
     assert!(tokens.iter().all(|token| !token.scopes.is_empty()));
 }
+
+mod commit;
