@@ -5,15 +5,17 @@
 //! everything that waits: no clock, no randomness and no file. New SIDs and what is kept of
 //! new auth tokens come with the mutation.
 
-use std::fmt;
+mod judge;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use self::judge::Judge;
 use crate::catalog::{Catalog, VersionId};
 use crate::snapshot::TokenTable;
-use crate::token::rules::{self, BadText};
-use crate::token::{Digest, ScopeSet, Sid, State, Texts, Token};
+use crate::token::rules;
+use crate::token::{Digest, Sid, State, Texts, Token};
 
 /// One change that is asked for.
 #[derive(Clone, Debug)]
@@ -375,68 +377,6 @@ impl Step<'_> {
         };
         let than = self.resolved(than).and_then(place);
         place(version) > than && than.is_some()
-    }
-}
-
-/// Holds fields against their rules and gathers what is wrong.
-#[derive(Default)]
-struct Judge(Vec<FieldFault>);
-
-impl Judge {
-    fn fault(&mut self, field: impl Into<String>, message: impl fmt::Display) {
-        self.0.push(FieldFault {
-            field: field.into(),
-            message: message.to_string(),
-        });
-    }
-
-    fn done(self, token: Token) -> Result<Token, MutationError> {
-        if self.0.is_empty() {
-            Ok(token)
-        } else {
-            Err(MutationError::Fields(self.0))
-        }
-    }
-
-    fn text(&mut self, field: &str, text: &str, rule: fn(&str) -> Result<(), BadText>) -> Box<str> {
-        if let Err(bad) = rule(text) {
-            self.fault(field, bad);
-        }
-        text.into()
-    }
-
-    fn contact(&mut self, text: &str) -> Box<str> {
-        self.text("primary_contact", text, rules::email_or_empty)
-    }
-
-    fn emails(&mut self, texts: &[String]) -> Box<[Box<str>]> {
-        if texts.len() > rules::EMAILS_MAX {
-            self.fault("developer_emails", BadText::TooManyEmails);
-            return Box::default();
-        }
-        let texts = texts.iter().enumerate();
-        texts
-            .map(|(at, text)| self.text(&format!("developer_emails[{at}]"), text, rules::email))
-            .collect()
-    }
-
-    fn scopes(&mut self, catalog: &Catalog, ids: &[String]) -> ScopeSet {
-        let mut numbers = Vec::new();
-        for (at, id) in ids.iter().enumerate() {
-            match catalog.scope_number(id) {
-                Some(number) => numbers.push(number),
-                None => self.fault(format!("scopes[{at}]"), "the catalogue has no such scope"),
-            }
-        }
-        numbers.into_iter().collect()
-    }
-
-    fn version(&mut self, catalog: &Catalog, field: &str, id: &str) -> Option<VersionId> {
-        let number = catalog.version_number(id);
-        if number.is_none() {
-            self.fault(field, "the catalogue has no such version");
-        }
-        number
     }
 }
 

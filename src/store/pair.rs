@@ -1,16 +1,18 @@
 //! Catalogue and tokens as one: both are looked at together, and either both are taken or
 //! neither is.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::file::{TokenFile, TokenFileSettings};
-use super::{Load, Terms, TokenStore, read};
+use super::mutation::Change;
+use super::{CommitError, Load, StoreRevision, Terms, TokenChange, TokenStore, read};
 use crate::catalog::Catalog;
 use crate::config;
 use crate::fault::{Fault, Faults};
 use crate::snapshot::{Revision, Snapshot, TokenTable};
-use crate::token::{Digest, State, Token, sha256};
+use crate::token::{Digest, Sid, State, Token, sha256};
 
 /// Where the pair lies, and what of the main file it must agree with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +45,7 @@ pub(super) struct Pair {
     store: Box<dyn TokenStore>,
     catalog: Arc<Catalog>,
     catalog_hash: [u8; 32],
+    stored: StoreRevision,
     pub(super) tokens: TokenTable,
     pub(super) counts: Counts,
     revision: Revision,
@@ -67,7 +70,10 @@ pub(super) struct Next {
     catalog_hash: [u8; 32],
     tokens: TokenTable,
     enabled: usize,
-    looked: bool,
+    /// What the store is at; `None` where it was not looked at.
+    stored: Option<StoreRevision>,
+    /// The tokens that differ.
+    edits: Vec<Change>,
     pub(super) summary: Summary,
 }
 
@@ -106,6 +112,7 @@ impl Pair {
             counts: Counts::of(&catalog, load.put.len(), enabled),
             catalog,
             catalog_hash,
+            stored: load.revision,
             tokens: TokenTable::new(load.put),
             revision: Revision::default(),
         })
@@ -148,10 +155,16 @@ impl Pair {
             catalog: !Arc::ptr_eq(&catalog, &self.catalog),
             ..Summary::default()
         };
-        let (tokens, enabled) = match load {
-            Some(load) => self.tokens_after(load, fresh.is_some(), &mut summary),
-            None => (self.tokens.clone(), self.counts.enabled),
-        };
+        let stored = load.as_ref().map(|load| load.revision);
+        let edits = load.map_or_else(Vec::new, |load| self.edits(load, fresh.is_some()));
+        for edit in &edits {
+            match (&edit.before, &edit.after) {
+                (None, _) => summary.added += 1,
+                (_, None) => summary.removed += 1,
+                _ => summary.changed += 1,
+            }
+        }
+        let (tokens, enabled) = self.tokens_after(&edits);
         Ok(Next {
             sources,
             store: fresh,
@@ -159,24 +172,54 @@ impl Pair {
             catalog_hash,
             tokens,
             enabled,
-            looked,
+            stored,
+            edits,
             summary,
         })
     }
 
-    /// Takes what a look led to.
-    pub(super) fn take(&mut self, next: Next) {
+    /// Takes what a look led to. Gives the tokens that differ.
+    pub(super) fn take(&mut self, next: Next) -> Vec<Change> {
         self.sources = next.sources;
         if let Some(store) = next.store {
             self.store = store;
         }
-        if next.looked {
+        if let Some(stored) = next.stored {
             self.store.adopt();
+            self.stored = stored;
         }
         self.catalog = next.catalog;
         self.catalog_hash = next.catalog_hash;
         self.tokens = next.tokens;
         self.counts = Counts::of(&self.catalog, self.tokens.len(), next.enabled);
+        next.edits
+    }
+
+    /// Puts changes into the store, and takes them.
+    pub(super) fn commit(&mut self, changes: &[Change]) -> Result<(), CommitError> {
+        let stored: Vec<TokenChange> = changes
+            .iter()
+            .map(|change| (change.sid, change.after.clone()))
+            .collect();
+        let terms = Terms {
+            catalog: Some(&self.catalog),
+            hmac: self.sources.hmac,
+        };
+        self.stored = self.store.commit(self.stored, &stored, &terms)?;
+        let (tokens, enabled) = self.tokens_after(changes);
+        self.counts = Counts::of(&self.catalog, tokens.len(), enabled);
+        self.tokens = tokens;
+        Ok(())
+    }
+
+    /// Takes away what a commit left that was cut short.
+    pub(super) fn clean(&self) {
+        self.store.clean();
+    }
+
+    /// The catalogue in force.
+    pub(super) fn catalog(&self) -> &Arc<Catalog> {
+        &self.catalog
     }
 
     /// The next snapshot of the pair.
@@ -235,34 +278,38 @@ impl Pair {
         }
     }
 
-    /// The tokens after a load, and how many of them are enabled: counted by the changes,
-    /// for there may be a million.
-    fn tokens_after(&self, load: Load, fresh: bool, summary: &mut Summary) -> (TokenTable, usize) {
-        let mut replaced = Vec::new();
-        for token in &load.put {
-            match self.tokens.find(token.sid.as_bytes()) {
-                Some(old) => {
-                    summary.changed += usize::from(old != token);
-                    replaced.push(Arc::clone(old));
-                }
-                None => summary.added += 1,
-            }
-        }
+    /// What a load changes. A load of a fresh store is all there is.
+    fn edits(&self, load: Load, fresh: bool) -> Vec<Change> {
+        let mut gone = load.gone;
         if fresh {
-            summary.removed = self.tokens.len() - replaced.len();
-            let enabled = enabled(&load.put);
-            return (TokenTable::new(load.put), enabled);
+            let stays: HashSet<&Sid> = load.put.iter().map(|token| &token.sid).collect();
+            let tokens = self.tokens.iter().map(|token| token.sid);
+            gone.extend(tokens.filter(|sid| !stays.contains(sid)));
         }
-        summary.removed = load.gone.len();
-        let gone = load
-            .gone
+        let change = |sid: Sid, after| Change {
+            sid,
+            before: self.tokens.find(sid.as_bytes()).cloned(),
+            after,
+        };
+        let put = load
+            .put
+            .into_iter()
+            .map(|token| change(token.sid, Some(token)));
+        let mut edits: Vec<Change> = put.filter(|edit| !edit.is_empty()).collect();
+        edits.extend(gone.into_iter().map(|sid| change(sid, None)));
+        edits
+    }
+
+    /// The tokens after changes, and how many of them are enabled: counted by the changes,
+    /// for there may be a million.
+    fn tokens_after(&self, changes: &[Change]) -> (TokenTable, usize) {
+        let before = changes.iter().filter_map(|change| change.before.as_ref());
+        let after = changes.iter().filter_map(|change| change.after.as_ref());
+        let enabled = self.counts.enabled + enabled(after) - enabled(before);
+        let puts = changes
             .iter()
-            .filter_map(|sid| self.tokens.find(sid.as_bytes()));
-        replaced.extend(gone.cloned());
-        let enabled = self.counts.enabled + enabled(&load.put) - enabled(&replaced);
-        let put = load.put.into_iter().map(|token| (token.sid, Some(token)));
-        let gone = load.gone.into_iter().map(|sid| (sid, None));
-        (self.tokens.with(gone.chain(put)), enabled)
+            .map(|change| (change.sid, change.after.clone()));
+        (self.tokens.with(puts), enabled)
     }
 }
 
@@ -283,9 +330,9 @@ impl Counts {
     }
 }
 
-fn enabled(tokens: &[Arc<Token>]) -> usize {
-    let enabled = tokens.iter().filter(|token| token.state == State::Enabled);
-    enabled.count()
+fn enabled<'a>(tokens: impl IntoIterator<Item = &'a Arc<Token>>) -> usize {
+    let tokens = tokens.into_iter();
+    tokens.filter(|token| token.state == State::Enabled).count()
 }
 
 fn token_store(sources: &Sources) -> Box<dyn TokenStore> {

@@ -1,32 +1,41 @@
-//! The one writer: it alone looks at the files, decides what is in force and publishes it.
+//! The one writer: it alone looks at the files, changes them for operators, decides what is
+//! in force and publishes it.
 //!
-//! Whatever wants a change, a file that settled, a signal, a new main file, reaches its
-//! task as a command, so that changes happen one after the other and no lock is needed. The
-//! work itself, reading, parsing and freeing, is done on a blocking thread of the admin
+//! Whatever wants something, a file that settled, a signal, a new main file, an operator,
+//! reaches its task as a command, so that changes happen one after the other. The work
+//! itself, reading, parsing, writing and freeing, is done on a blocking thread of the admin
 //! runtime, never on a worker.
 
+mod batch;
+mod record;
+mod state;
+
 use std::future::Future;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
-use super::pair::{Pair, Sources, Summary, Which};
+use self::batch::Request;
+pub use self::batch::{MutateError, Mutated, Origin, Precondition};
+use self::state::{Shared, WriterState};
+use super::mutation::Mutation;
+use super::pair::{Pair, Sources, Which};
 use super::read::Stamp;
 use super::status::{Outcome, Reload, Status};
 use super::watch::{FileWatch, WatchedFile};
 use crate::config;
 use crate::fault::{Fault, Faults};
 use crate::snapshot::{Snapshot, SnapshotHandle};
+use crate::telemetry::audit::{AuditLog, Record};
+use crate::token::Sid;
 
 /// Commands that may wait.
 const COMMANDS: usize = 1_024;
-/// Faults of one load that are logged one by one.
-const LOGGED_FAULTS: usize = 20;
 /// How often it is looked whether old snapshots can be freed. Workers hold one for the time
 /// of a decision.
 const BURY: Duration = Duration::from_millis(50);
@@ -41,10 +50,9 @@ pub struct Writer {
 /// The writer itself, to be [run](Self::run) on the admin runtime.
 #[derive(Debug)]
 pub struct WriterTask {
-    shared: Arc<Shared>,
     commands: mpsc::Receiver<Command>,
     /// Locked by one blocking thread at a time; the lock is there to carry it over.
-    pair: Arc<Mutex<Pair>>,
+    state: Arc<Mutex<WriterState>>,
     /// What was loaded, for the watch to compare with.
     stamps: [Option<Stamp>; 2],
     /// Snapshots that may still be looked at by a worker.
@@ -52,17 +60,11 @@ pub struct WriterTask {
 }
 
 #[derive(Debug)]
-struct Shared {
-    snapshot: Arc<SnapshotHandle>,
-    status: Mutex<Status>,
-    loads: AtomicU64,
-    refused_loads: AtomicU64,
-}
-
-#[derive(Debug)]
 enum Command {
     Reload(Answer),
     Configure(Box<Sources>, Answer),
+    Mutate(Box<Request>),
+    Record(Box<Record>, oneshot::Sender<bool>),
 }
 
 type Answer = oneshot::Sender<Result<(), Faults>>;
@@ -98,10 +100,16 @@ pub fn open(
         shared: Arc::clone(&shared),
         commands: sender,
     };
-    let task = WriterTask {
+    let state = WriterState {
+        pair,
+        audit: None,
         shared,
+        watch: None,
+        old: Vec::new(),
+    };
+    let task = WriterTask {
         commands: receiver,
-        pair: Arc::new(Mutex::new(pair)),
+        state: Arc::new(Mutex::new(state)),
         stamps,
         graveyard: Vec::new(),
     };
@@ -155,6 +163,55 @@ impl Writer {
         status.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Makes a change: when this returns, it is on stable storage, announced and told in the
+    /// audit, and in force for every request that starts from now on. A precondition is
+    /// judged at the moment of the change.
+    ///
+    /// # Errors
+    /// [`MutateError`]; nothing has changed.
+    pub async fn mutate(
+        &self,
+        mutation: Mutation,
+        origin: Origin,
+        precondition: Option<Precondition>,
+    ) -> Result<Mutated, MutateError> {
+        let (answer, answered) = oneshot::channel();
+        let stopped = || MutateError::Unavailable("the writer has stopped".to_owned());
+        let request = Box::new(Request {
+            mutation,
+            origin,
+            precondition,
+            announced: false,
+            answer,
+        });
+        let sent = self.commands.send(Command::Mutate(request)).await;
+        sent.map_err(|_| stopped())?;
+        answered.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// Records something that changes no token, as showing an auth token or refusing a
+    /// proven operator's call. `outcome` is `done` or the code of the refusal.
+    ///
+    /// # Errors
+    /// [`MutateError::Unavailable`] where it cannot be recorded: then it must not be done.
+    pub async fn record(
+        &self,
+        origin: &Origin,
+        action: &str,
+        sid: Option<&Sid>,
+        outcome: &str,
+    ) -> Result<(), MutateError> {
+        let (answer, answered) = oneshot::channel();
+        let record = Box::new(record::event(origin, action, sid, outcome));
+        let sent = self.commands.send(Command::Record(record, answer)).await;
+        match (sent, answered.await) {
+            (Ok(()), Ok(true)) => Ok(()),
+            _ => Err(MutateError::Unavailable(
+                "the audit cannot be written".to_owned(),
+            )),
+        }
+    }
+
     async fn ask(&self, command: impl FnOnce(Answer) -> Command) -> Result<(), Faults> {
         let (answer, answered) = oneshot::channel();
         let stopped = || Faults::from(Fault::new(Path::new("store"), "the writer has stopped"));
@@ -165,18 +222,26 @@ impl Writer {
 }
 
 impl WriterTask {
+    /// Tells an audit of everything from now on. Without one, changes are not recorded.
+    #[must_use]
+    pub fn with_audit(self, audit: AuditLog) -> Self {
+        self.lock().audit = Some(audit);
+        self
+    }
+
     /// Writes until the shutdown is complete. Commands that still wait are answered with a
     /// fault.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
         let mut shutdown = pin!(shutdown);
-        let watch = match self.watch() {
-            Ok(watch) => Some(watch),
-            Err(error) => {
-                tracing::error!(%error, "the files cannot be watched, only SIGHUP reloads them");
-                None
-            }
-        };
+        let watch = self.watch();
+        let _ = self.work(|state| state.pair.clean()).await;
+        // A command that came while mutations were gathered, and is none.
+        let mut deferred = None;
         loop {
+            if let Some(command) = deferred.take() {
+                deferred = self.obey(command).await;
+                continue;
+            }
             let settled = async {
                 match &watch {
                     Some(watch) => watch.settled().await,
@@ -187,72 +252,115 @@ impl WriterTask {
                 () = &mut shutdown => return,
                 command = self.commands.recv() => match command {
                     None => return,
-                    Some(Command::Reload(answer)) => {
-                        let sources = self.sources();
-                        let result = self.look(sources, Which::BOTH, None).await;
-                        // Who asked may have gone.
-                        let _ = answer.send(result);
-                    }
-                    Some(Command::Configure(sources, answer)) => {
-                        let files = watched(&sources.files, stamps(&sources.files));
-                        let poll = sources.files.poll;
-                        let result = self.look(*sources, Which::BOTH, None).await;
-                        if let (Ok(()), Some(watch)) = (&result, &watch) {
-                            watch.watch(files, poll);
-                        }
-                        let _ = answer.send(result);
-                    }
+                    Some(command) => deferred = self.obey(command).await,
                 },
                 settled = settled => {
-                    let sources = self.sources();
-                    let which = Which {
-                        catalog: settled.contains(&sources.files.catalog),
-                        tokens: settled.contains(&sources.files.tokens),
-                    };
                     // The faults are logged and in the status.
-                    let _ = self.look(sources, which, watch.as_ref()).await;
+                    let _ = self.look(None, Some(settled)).await;
                 }
                 () = tokio::time::sleep(BURY), if !self.graveyard.is_empty() => self.bury(),
             }
         }
     }
 
-    fn sources(&self) -> Sources {
-        let pair = self.pair.lock().unwrap_or_else(PoisonError::into_inner);
-        pair.sources().clone()
-    }
-
-    fn watch(&mut self) -> std::io::Result<FileWatch> {
-        let files = self.sources().files;
-        let stamps = std::mem::take(&mut self.stamps);
-        FileWatch::start(watched(&files, stamps), files.poll, true)
-    }
-
-    /// Looks at files and puts in force what they say.
-    async fn look(
-        &mut self,
-        sources: Sources,
-        which: Which,
-        watch: Option<&FileWatch>,
-    ) -> Result<(), Faults> {
-        let pair = Arc::clone(&self.pair);
-        let shared = Arc::clone(&self.shared);
-        let judge = watch.cloned();
-        let looked = tokio::task::spawn_blocking(move || {
-            let mut pair = pair.lock().unwrap_or_else(PoisonError::into_inner);
-            look(&mut pair, &shared, sources, which, judge.as_ref())
-        });
-        match looked.await {
-            Ok(Ok(old)) => {
-                self.graveyard.extend(old);
-                Ok(())
+    /// Does what a command asks. Mutations that wait behind one are done along with it; what
+    /// else waits behind them is given back.
+    async fn obey(&mut self, command: Command) -> Option<Command> {
+        match command {
+            Command::Reload(answer) => {
+                let result = self.look(None, None).await;
+                // Who asked may have gone.
+                let _ = answer.send(result);
             }
-            Ok(Err(faults)) => Err(faults),
-            Err(error) => {
-                tracing::error!(%error, "a look at the files failed");
-                Err(Fault::new(Path::new("store"), "a look at the files failed").into())
+            Command::Configure(sources, answer) => {
+                let files = watched(&sources.files, stamps(&sources.files));
+                let poll = sources.files.poll;
+                let result = self.look(Some(*sources), None).await;
+                if let (Ok(()), Some(watch)) = (&result, &self.lock().watch) {
+                    watch.watch(files, poll);
+                }
+                let _ = answer.send(result);
+            }
+            Command::Record(record, answer) => {
+                let written = self.work(|state| state.record(*record)).await;
+                let _ = answer.send(written.unwrap_or(false));
+            }
+            Command::Mutate(request) => {
+                let mut requests = vec![*request];
+                let mut other = None;
+                while requests.len() < COMMANDS
+                    && other.is_none()
+                    && let Ok(command) = self.commands.try_recv()
+                {
+                    match command {
+                        Command::Mutate(request) => requests.push(*request),
+                        command => other = Some(command),
+                    }
+                }
+                let _ = self.work(|state| state.mutate(requests)).await;
+                return other;
             }
         }
+        None
+    }
+
+    fn watch(&mut self) -> Option<FileWatch> {
+        let stamps = std::mem::take(&mut self.stamps);
+        let mut state = self.lock();
+        let files = &state.pair.sources().files;
+        match FileWatch::start(watched(files, stamps), files.poll, true) {
+            Ok(watch) => state.watch = Some(watch),
+            Err(error) => {
+                tracing::error!(%error, "the files cannot be watched, only SIGHUP reloads them");
+            }
+        }
+        state.watch.clone()
+    }
+
+    /// Looks at files and puts in force what they say: at the sources given, or those there
+    /// are; at the files that have settled, or at both.
+    async fn look(
+        &mut self,
+        sources: Option<Sources>,
+        settled: Option<Vec<PathBuf>>,
+    ) -> Result<(), Faults> {
+        let looked = self.work(move |state| {
+            let sources = sources.unwrap_or_else(|| state.pair.sources().clone());
+            let which = settled.map(|settled| Which {
+                catalog: settled.contains(&sources.files.catalog),
+                tokens: settled.contains(&sources.files.tokens),
+            });
+            state.look(sources, which)
+        });
+        let failed = || Fault::new(Path::new("store"), "a look at the files failed").into();
+        looked.await.unwrap_or_else(|| Err(failed()))
+    }
+
+    /// Does a piece of work on a blocking thread. `None` where it panicked.
+    async fn work<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut WriterState) -> T + Send + 'static,
+    ) -> Option<T> {
+        let state = Arc::clone(&self.state);
+        let done = tokio::task::spawn_blocking(move || {
+            let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+            let result = work(&mut state);
+            (result, std::mem::take(&mut state.old))
+        });
+        match done.await {
+            Ok((result, old)) => {
+                self.graveyard.extend(old);
+                Some(result)
+            }
+            Err(error) => {
+                tracing::error!(%error, "a piece of the writer's work failed");
+                None
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, WriterState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Frees the old snapshots that nobody looks at any more: freeing a large one takes
@@ -265,94 +373,6 @@ impl WriterTask {
         let dead: Vec<Arc<Snapshot>> = dead;
         if !dead.is_empty() {
             tokio::task::spawn_blocking(move || drop(dead));
-        }
-    }
-}
-
-/// Looks, takes and publishes. Gives the snapshot that is no longer in force, if one came
-/// into force.
-fn look(
-    pair: &mut Pair,
-    shared: &Shared,
-    sources: Sources,
-    mut which: Which,
-    watch: Option<&FileWatch>,
-) -> Result<Option<Arc<Snapshot>>, Faults> {
-    let (catalog, tokens) = (sources.files.catalog.clone(), sources.files.tokens.clone());
-    if let Some(watch) = watch {
-        // One that settled may make sense only together with the other. That one is read too,
-        // unless it is just being written.
-        which.catalog |= watch.is_settled(&catalog);
-        which.tokens |= watch.is_settled(&tokens);
-    }
-    let next = pair.look(sources, which);
-    if let Some(watch) = watch
-        && (which.catalog && watch.is_being_written(&catalog)
-            || which.tokens && watch.is_being_written(&tokens))
-    {
-        // What was read may be half of something; it is reported again when it is still.
-        return Ok(None);
-    }
-    let next = next.inspect_err(|faults| shared.refuse(faults))?;
-    let summary = next.summary;
-    pair.take(next);
-    let old = (!summary.is_empty()).then(|| shared.snapshot.publish(pair.snapshot()));
-    shared.accept(pair, &summary);
-    Ok(old)
-}
-
-impl Shared {
-    fn set_status(&self, change: impl FnOnce(&mut Status)) {
-        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
-        change(&mut status);
-    }
-
-    fn refuse(&self, faults: &Faults) {
-        self.refused_loads.fetch_add(1, Relaxed);
-        let mut known = false;
-        self.set_status(|status| {
-            known = status.fault.as_ref() == Some(faults);
-            status.last_reload = Reload {
-                at: Timestamp::now(),
-                outcome: Outcome::Refused,
-            };
-            status.fault = Some(faults.clone());
-        });
-        if known {
-            return; // logged already
-        }
-        for fault in faults.0.iter().take(LOGGED_FAULTS) {
-            tracing::error!(%fault, "not loaded, the last good content stays in force");
-        }
-        let more = faults.0.len().saturating_sub(LOGGED_FAULTS);
-        if more > 0 {
-            tracing::error!(more, "further faults, sidgate check tells them all");
-        }
-    }
-
-    fn accept(&self, pair: &Pair, summary: &Summary) {
-        let outcome = if summary.is_empty() {
-            Outcome::Unchanged
-        } else {
-            Outcome::Loaded
-        };
-        let last_reload = Reload {
-            at: Timestamp::now(),
-            outcome,
-        };
-        let revision = pair.revision();
-        self.set_status(|status| *status = Status::new(revision, pair.counts, last_reload, None));
-        if outcome == Outcome::Loaded {
-            self.loads.fetch_add(1, Relaxed);
-            tracing::info!(
-                revision = revision.0,
-                tokens = pair.counts.tokens,
-                added = summary.added,
-                changed = summary.changed,
-                removed = summary.removed,
-                catalog_changed = summary.catalog,
-                "new content is in force"
-            );
         }
     }
 }

@@ -21,6 +21,8 @@ impl Fixture {
     async fn start(tokens: &str) -> Self {
         let files = Files::new(tokens);
         let (writer, task) = open(&files.settings(), &[], false).expect("good files");
+        let audit = AuditLog::open(&files.path().join("audit.jsonl")).expect("an audit");
+        let task = task.with_audit(audit);
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(task.run(async move {
             let _ = stopped.await;
@@ -307,3 +309,5 @@ async fn a_stopped_writer_says_so() {
     let faults = writer.reload().await.expect_err("a fault").to_string();
     assert!(faults.contains("stopped"), "{faults}");
 }
+
+mod mutate;
