@@ -5,13 +5,14 @@
 
 mod active;
 mod admin;
+mod listen;
 mod reload;
 mod signals;
 mod workers;
 
 use std::future::Future;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -25,7 +26,7 @@ use crate::config::{Config, Settings};
 use crate::fault::Faults;
 use crate::limit::Verifier;
 use crate::proxy::{Active, Gate};
-use crate::server::{self, Listeners, Stop};
+use crate::server::Stop;
 use crate::snapshot::Snapshot;
 use crate::store;
 use crate::telemetry::access::AccessLog;
@@ -40,6 +41,12 @@ pub enum Error {
     /// An address cannot be listened on.
     #[error("cannot listen on {0}")]
     Listen(String, #[source] io::Error),
+    /// A socket that was passed is open to other machines, and without TLS.
+    #[error(
+        "the passed socket {0} is reachable from other machines, and without TLS credentials \
+         can be read on their way: set `tls` or `allow_plaintext` in [proxy]"
+    )]
+    Plaintext(SocketAddr),
     /// A thread, a runtime or a log could not be started.
     #[error("cannot start {0}")]
     Start(&'static str, #[source] io::Error),
@@ -82,7 +89,7 @@ async fn serve(
     let verifier =
         Verifier::start(&settings.verification).map_err(|e| Error::Start("verification", e))?;
 
-    let listeners = listen(&fixed.listen, count)?;
+    let listeners = listen::listen(&config)?;
     let addresses = listeners
         .addresses()
         .map_err(|e| Error::Start("a listener", e))?;
@@ -219,26 +226,6 @@ impl Shared {
     fn access(&self) -> MutexGuard<'_, AccessLog> {
         self.access.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Sockets of a service manager, or our own.
-fn listen(addresses: &[SocketAddr], workers: usize) -> Result<Listeners, Error> {
-    let mut passed = listenfd::ListenFd::from_env();
-    let mut sockets: Vec<TcpListener> = Vec::new();
-    for at in 0..passed.len() {
-        if let Ok(Some(socket)) = passed.take_tcp_listener(at) {
-            sockets.push(socket);
-        }
-    }
-    if sockets.is_empty() {
-        return server::bind(addresses, workers)
-            .map_err(|(address, e)| Error::Listen(address.to_string(), e));
-    }
-    tracing::info!(
-        sockets = sockets.len(),
-        "listening on the service manager's sockets"
-    );
-    Listeners::inherited(sockets, workers).map_err(|e| Error::Start("a passed socket", e))
 }
 
 /// Says where the gate listens, what it loaded, and what is unsafe.

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -209,9 +211,58 @@ fn check_reads_what_the_main_file_names() {
     assert!(text(&check(&main_file).stderr).contains("catalog.toml: "));
 }
 
+/// Serves with a socket as a service manager passes one: as descriptor 3.
+fn serve_on(socket: TcpListener, main_file: &Path) -> Child {
+    let script = format!(
+        "exec 3<&0 0</dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec '{}' serve --config '{}'",
+        env!("CARGO_BIN_EXE_sidgate"),
+        main_file.display()
+    );
+    Command::new("sh")
+        .args(["-c", &script])
+        .stdin(OwnedFd::from(socket))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+#[test]
+fn a_passed_socket_is_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    let child = serve_on(socket, &write_files(folder.path()));
+    let mut gate = Running(child);
+    // The socket listens already: the request waits in its queue until the gate accepts.
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+        .write_all(b"GET /items HTTP/1.1\r\nhost: gw\r\n\r\n")
+        .unwrap();
+    let mut status = [0; 12];
+    stream.read_exact(&mut status).unwrap();
+    assert_eq!(&status, b"HTTP/1.1 401");
+    drop(stream);
+    assert_eq!(gate.end(Signal::TERM), Some(0));
+}
+
+#[test]
+fn a_passed_socket_is_not_served_in_plaintext_to_other_machines() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = TcpListener::bind("0.0.0.0:0").unwrap();
+    let child = serve_on(socket, &write_files(folder.path()));
+    let mut gate = Running(child);
+    assert_eq!(gate.wait(), Some(1));
+    let mut told = String::new();
+    let mut stderr = gate.0.stderr.take().unwrap();
+    stderr.read_to_string(&mut told).unwrap();
+    assert!(told.contains("allow_plaintext"), "{told}");
+}
+
 /// A running demo and what it prints.
 struct Demo {
-    child: Child,
+    running: Running,
     lines: Receiver<String>,
 }
 
@@ -233,7 +284,10 @@ impl Demo {
                 }
             }
         });
-        Self { child, lines }
+        Self {
+            running: Running(child),
+            lines,
+        }
     }
 
     /// Returns when it has said all that it says before it serves.
@@ -241,26 +295,35 @@ impl Demo {
         let said = || self.lines.recv_timeout(PATIENCE).expect("it says so soon");
         while !said().contains("recorded below") {}
     }
+}
 
+/// A process that ends with its test.
+struct Running(Child);
+
+impl Running {
     fn end(&mut self, signal: Signal) -> Option<i32> {
-        let id = i32::try_from(self.child.id()).unwrap();
+        let id = i32::try_from(self.0.id()).unwrap();
         kill_process(Pid::from_raw(id).unwrap(), signal).unwrap();
+        self.wait()
+    }
+
+    fn wait(&mut self) -> Option<i32> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
+            if let Some(status) = self.0.try_wait().unwrap() {
                 return status.code();
             }
-            assert!(Instant::now() < deadline, "the demo did not end");
+            assert!(Instant::now() < deadline, "it did not end");
             thread::sleep(Duration::from_millis(10));
         }
     }
 }
 
-impl Drop for Demo {
+impl Drop for Running {
     fn drop(&mut self) {
         // It has ended already where the test passed.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
@@ -271,7 +334,7 @@ fn the_demo_leaves_nothing_behind_however_it_is_asked_to_end() {
         let mut demo = Demo::start(folder.path());
         demo.wait_for_introduction();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-        assert_eq!(demo.end(signal), Some(0), "{signal:?}");
+        assert_eq!(demo.running.end(signal), Some(0), "{signal:?}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }
