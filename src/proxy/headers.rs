@@ -5,8 +5,8 @@
 //! server might take for the same name.
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER,
-    TRANSFER_ENCODING, UPGRADE,
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TE,
+    TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 
 use super::context::Exchange;
@@ -38,19 +38,22 @@ pub(super) fn for_upstream(
     exchange: &Exchange,
     trusted: bool,
 ) {
-    let chain = forwarded_for(headers, &exchange.peer, trusted);
-    let trailers = headers
-        .get(TRAILER)
-        .filter(|_| sound.may_have_trailers)
-        .and_then(announced_trailers);
-    let te = has_token(headers, &TE, b"trailers");
-    drop_foreign(headers);
-    headers.remove(EXPECT);
+    headers.remove(AUTHORIZATION);
+    let foreign = Foreign::among(headers, |name| is_hop_by_hop(name) || is_owned(name));
+    let chain = if trusted && foreign.any {
+        forwarded_for(headers, &exchange.peer)
+    } else {
+        exchange.peer.forwarded_for.clone()
+    };
+    let trailers = foreign.any && sound.may_have_trailers;
+    let trailers = trailers.then(|| headers.get(TRAILER).and_then(announced_trailers));
+    let te = foreign.any && has_token(headers, &TE, b"trailers");
+    foreign.drop_from(headers);
     headers.reserve(8);
     if te {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
-    if let Some(trailers) = trailers {
+    if let Some(trailers) = trailers.flatten() {
         headers.insert(TRAILER, trailers);
     }
     if let Some(protocol) = upgrade {
@@ -75,20 +78,21 @@ pub(super) fn for_upstream(
 
 /// Turns an upstream's response headers into the client's, in place.
 pub(super) fn for_client(headers: &mut HeaderMap, request_id: HeaderValue) {
-    let trailers = headers.get(TRAILER).and_then(announced_trailers);
-    drop_hop_by_hop(headers);
-    if let Some(trailers) = trailers {
-        headers.insert(TRAILER, trailers);
+    let foreign = Foreign::among(headers, is_hop_by_hop);
+    if foreign.any {
+        let trailers = headers.get(TRAILER).and_then(announced_trailers);
+        foreign.drop_from(headers);
+        if let Some(trailers) = trailers {
+            headers.insert(TRAILER, trailers);
+        }
     }
     headers.insert(X_REQUEST_ID, request_id);
 }
 
 /// Takes from a message's trailers what no trailer may carry past the gate.
 pub(super) fn clean_trailers(trailers: &mut HeaderMap) {
-    drop_foreign(trailers);
-    for name in [HOST, CONTENT_LENGTH, EXPECT] {
-        trailers.remove(name);
-    }
+    let frames = |name: &str| is_framing(name) || is_hop_by_hop(name) || is_owned(name);
+    Foreign::among(trailers, frames).drop_from(trailers);
 }
 
 /// Ids come from files whose parsers allow visible ASCII alone; anything else would be
@@ -97,11 +101,8 @@ fn visible(bytes: &[u8]) -> HeaderValue {
     HeaderValue::from_bytes(bytes).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
-/// The peer, after the chain of proxies before it where the peer is trusted to say.
-fn forwarded_for(headers: &HeaderMap, peer: &Peer, trusted: bool) -> HeaderValue {
-    if !trusted || !headers.contains_key(X_FORWARDED_FOR) {
-        return peer.forwarded_for.clone();
-    }
+/// The peer, after the chain of proxies before it, which this peer is trusted to tell.
+fn forwarded_for(headers: &HeaderMap, peer: &Peer) -> HeaderValue {
     let mut chain = Vec::new();
     for value in headers.get_all(X_FORWARDED_FOR) {
         chain.extend_from_slice(value.as_bytes());
@@ -130,38 +131,44 @@ fn announced_trailers(value: &HeaderValue) -> Option<HeaderValue> {
     (!kept.is_empty()).then(|| HeaderValue::try_from(kept).ok())?
 }
 
-/// Drops hop-by-hop fields and every field that is the gate's.
-fn drop_foreign(headers: &mut HeaderMap) {
-    drop_hop_by_hop(headers);
-    drop_where(headers, is_owned);
+/// The fields of a message that must not pass. One look at the names finds them; mostly
+/// there are none, or few.
+struct Foreign {
+    any: bool,
+    names: Vec<HeaderName>,
 }
 
-/// Drops what `Connection` names, and the fields that are hop-by-hop by themselves.
-fn drop_hop_by_hop(headers: &mut HeaderMap) {
-    if headers.contains_key(CONNECTION) {
-        let nominated: Vec<HeaderName> = headers
-            .get_all(CONNECTION)
-            .iter()
-            .flat_map(|value| value.as_bytes().split(|&b| b == b','))
-            .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
-            .collect();
-        for name in nominated {
-            // Host and the length are the message's own: RFC 9110 7.6.1 forbids naming them.
-            if name != HOST && name != CONTENT_LENGTH {
-                headers.remove(name);
-            }
+impl Foreign {
+    fn among(headers: &HeaderMap, is_foreign: impl Fn(&str) -> bool) -> Self {
+        let names = headers.keys().filter(|name| is_foreign(name.as_str()));
+        let mut names: Vec<HeaderName> = names.cloned().collect();
+        if names.contains(&CONNECTION) {
+            names.extend(nominated(headers));
+        }
+        Self {
+            any: !names.is_empty(),
+            names,
         }
     }
-    drop_where(headers, is_hop_by_hop);
-}
 
-fn drop_where(headers: &mut HeaderMap, drop: fn(&str) -> bool) {
-    // Names are few and mostly stay: look for the next one to drop until none is left.
-    while let Some(name) = headers.keys().find(|name| drop(name.as_str())).cloned() {
-        headers.remove(name);
+    fn drop_from(self, headers: &mut HeaderMap) {
+        for name in self.names {
+            headers.remove(name);
+        }
     }
 }
 
+/// What `Connection` names, but for what a message cannot be without: RFC 9110 7.6.1
+/// forbids naming that.
+fn nominated(headers: &HeaderMap) -> impl Iterator<Item = HeaderName> {
+    let values = headers.get_all(CONNECTION).iter();
+    values
+        .flat_map(|value| value.as_bytes().split(|&b| b == b','))
+        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+        .filter(|name| name != HOST && name != CONTENT_LENGTH)
+}
+
+/// RFC 9110 7.6.1, and `Expect`, which is the gate's to answer.
 fn is_hop_by_hop(name: &str) -> bool {
     matches!(
         name,
@@ -175,6 +182,7 @@ fn is_hop_by_hop(name: &str) -> bool {
             | "transfer-encoding"
             | "upgrade"
             | "http2-settings"
+            | "expect"
     )
 }
 
@@ -336,7 +344,7 @@ mod tests {
                 HeaderValue::from_static(value),
             );
         }
-        drop_hop_by_hop(&mut headers);
+        Foreign::among(&headers, is_hop_by_hop).drop_from(&mut headers);
         let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
         assert_eq!(left, ["accept", "host"]);
