@@ -6,6 +6,8 @@
 
 mod body;
 mod context;
+mod deliver;
+mod gate;
 mod headers;
 mod respond;
 mod sound;
@@ -19,88 +21,32 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Instant;
 
-use arc_swap::ArcSwap;
-use http::header::{CONNECTION, HeaderValue, UPGRADE};
-use http::{Request, Response, StatusCode, Version};
+use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use tokio::sync::Notify;
 
 pub use self::body::Body;
+pub use self::gate::{Active, Gate};
 
 use self::body::{RequestBody, UploadProgress};
 use self::context::{Decision, Exchange, RequestIds};
+use self::deliver::{Passed, deliver, switch};
+use self::gate::Local;
 use self::respond::Refusal;
 use self::sound::Sound;
-use self::upstream::servers::UpstreamState;
-use self::upstream::{Answer, Outgoing, Upstream};
-use crate::auth::{self, Authentication, Keys, Permit};
+use self::upstream::Outgoing;
+use crate::auth::{self, Authentication, Permit};
 use crate::code::Code;
 use crate::config::Settings;
-use crate::limit::{Verifier, VerifyError};
+use crate::limit::VerifyError;
 use crate::net::{Peer, StreamPace};
-use crate::snapshot::SnapshotHandle;
 use crate::telemetry::access::WorkerLog;
 use crate::telemetry::metrics::WorkerMetrics;
-
-/// What a reload of the main file may replace, as one value.
-#[derive(Debug)]
-pub struct Active {
-    /// The settings.
-    pub settings: Arc<Settings>,
-    /// Keys of digests.
-    pub keys: Keys,
-    /// The gate's certificate.
-    pub tls: Option<Arc<rustls::ServerConfig>>,
-    /// The upstreams, in the settings' order.
-    pub upstreams: Vec<Arc<UpstreamState>>,
-}
-
-/// What all workers share.
-#[derive(Debug)]
-pub struct Gate {
-    snapshot: Arc<SnapshotHandle>,
-    active: ArcSwap<Active>,
-    generation: AtomicU64,
-    verifier: Verifier,
-    /// Requests in flight of each worker; each is written by its worker alone.
-    in_flight: Vec<AtomicUsize>,
-}
-
-impl Gate {
-    /// A gate for so many workers.
-    #[must_use]
-    pub fn new(
-        snapshot: Arc<SnapshotHandle>,
-        active: Active,
-        verifier: Verifier,
-        workers: usize,
-    ) -> Self {
-        Self {
-            snapshot,
-            active: ArcSwap::from_pointee(active),
-            generation: AtomicU64::new(0),
-            verifier,
-            in_flight: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
-        }
-    }
-
-    /// What is in force.
-    #[must_use]
-    pub fn active(&self) -> Arc<Active> {
-        self.active.load_full()
-    }
-
-    /// Puts new settings in force, for every request that begins after this.
-    pub fn replace(&self, active: Active) {
-        self.active.store(Arc::new(active));
-        self.generation.fetch_add(1, Ordering::Release);
-    }
-}
 
 /// One worker's side of the gate. It never leaves its thread.
 pub struct Worker {
@@ -113,14 +59,6 @@ pub struct Worker {
     in_flight: Cell<usize>,
     /// Told when the last request in flight has ended.
     settled: Notify,
-}
-
-/// [`Active`] with the worker's own connections.
-struct Local {
-    generation: u64,
-    active: Arc<Active>,
-    upstreams: Vec<Rc<Upstream>>,
-    challenge: HeaderValue,
 }
 
 impl Worker {
@@ -354,95 +292,6 @@ impl Worker {
         *self.local.borrow_mut() = Rc::clone(&fresh);
         fresh
     }
-}
-
-impl Local {
-    fn new(gate: &Gate, metrics: &Arc<WorkerMetrics>, previous: &[Rc<Upstream>]) -> Self {
-        // The generation is read first: a change in between is then seen by the next request.
-        let generation = gate.generation.load(Ordering::Acquire);
-        let active = gate.active();
-        let connected = |state: &Arc<UpstreamState>| {
-            let same = previous.iter().find(|upstream| upstream.is_of(state));
-            same.map_or_else(|| Rc::new(Upstream::new(state, metrics)), Rc::clone)
-        };
-        Self {
-            generation,
-            upstreams: active.upstreams.iter().map(connected).collect(),
-            challenge: respond::challenge(&active.settings.realm),
-            active,
-        }
-    }
-
-    /// The upstream of the request's version, or the first.
-    fn upstream(&self, permit: &Permit) -> Result<&Rc<Upstream>, Refusal> {
-        let named = permit
-            .version()
-            .and_then(|version| version.upstream.as_ref());
-        let found = match named {
-            None => self.upstreams.first(),
-            Some(name) => self.upstreams.iter().find(|u| u.name() == &**name),
-        };
-        // Names are checked when files are loaded, but the two files change on their own.
-        found.ok_or_else(|| Refusal::new(Code::UpstreamUnavailable))
-    }
-}
-
-/// What the walk ends in.
-enum Passed {
-    /// An answer, and when its body must have ended.
-    Answer(Answer, Option<tokio::time::Instant>),
-    /// The upstream switches protocols, as this client asked.
-    Switched(Answer, OnUpgrade),
-}
-
-/// Hands the upstream's answer on.
-fn deliver(
-    mut exchange: Box<Exchange>,
-    answer: Answer,
-    local: &Local,
-    end_by: Option<tokio::time::Instant>,
-) -> Response<Body> {
-    let (mut parts, incoming) = answer.response.into_parts();
-    exchange.code = Code::Ok;
-    exchange.status = parts.status.as_u16();
-    headers::for_client(&mut parts.headers, exchange.request_id.header());
-    // The version belongs to the hop (RFC 9110 2.5): hyper writes the client's.
-    parts.version = Version::default();
-    let idle = match &exchange.decision {
-        Decision::Permit(permit) => local.upstream(permit).ok().and_then(|u| u.body_idle()),
-        _ => None,
-    };
-    let body = Body::download(exchange, incoming, answer.lease, idle, end_by);
-    Response::from_parts(parts, body)
-}
-
-/// Answers 101 and tunnels from then on.
-fn switch(
-    mut exchange: Box<Exchange>,
-    mut answer: Answer,
-    client: OnUpgrade,
-    local: &Local,
-) -> Response<Body> {
-    let server = hyper::upgrade::on(&mut answer.response);
-    let (mut parts, _) = answer.response.into_parts();
-    exchange.code = Code::Ok;
-    exchange.status = parts.status.as_u16();
-    let protocol = parts.headers.remove(UPGRADE);
-    headers::for_client(&mut parts.headers, exchange.request_id.header());
-    parts
-        .headers
-        .insert(CONNECTION, HeaderValue::from_static("upgrade"));
-    if let Some(protocol) = protocol {
-        parts.headers.insert(UPGRADE, protocol);
-    }
-    tokio::task::spawn_local(tunnel::run(tunnel::Tunnel {
-        client,
-        server,
-        lease: answer.lease,
-        exchange,
-        idle: local.active.settings.timeouts.tunnel_idle,
-    }));
-    Response::from_parts(parts, Body::none())
 }
 
 /// Runs a future whose panic costs one request and not the connection: `None` then. What
