@@ -9,6 +9,7 @@ mod keys;
 mod load;
 mod raw;
 mod resolve;
+mod sealing;
 pub mod units;
 
 use std::net::SocketAddr;

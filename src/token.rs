@@ -6,6 +6,7 @@
 mod digest;
 pub mod rules;
 mod scopes;
+pub mod seal;
 pub mod secret;
 
 use std::fmt;

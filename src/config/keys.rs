@@ -29,18 +29,25 @@ impl Keys {
     }
 }
 
-fn read(file: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
+/// Reads a file of secrets up to a few bytes beyond the most that it may hold, so that a
+/// longer one shows.
+pub(super) fn read_bounded(file: &Path, most: usize) -> Result<Zeroizing<Vec<u8>>, String> {
     let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
     // Looked at before it is opened, for opening a FIFO waits for its writer.
     if !file.metadata().map_err(unreadable)?.is_file() {
         return Err("is not a regular file".into());
     }
     // Room for more than is read: growing would leave a part of the key behind unwiped.
-    let mut key = Zeroizing::new(Vec::with_capacity(2 * MAX_KEY));
-    // The longest key, its line end, and one byte more to see that it is longer.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(2 * most));
+    // The most, a line end, and one byte more to see that it is longer.
     File::open(file)
-        .and_then(|opened| opened.take(MAX_KEY as u64 + 3).read_to_end(&mut key))
+        .and_then(|opened| opened.take(most as u64 + 3).read_to_end(&mut bytes))
         .map_err(unreadable)?;
+    Ok(bytes)
+}
+
+fn read(file: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
+    let mut key = read_bounded(file, MAX_KEY)?;
     if key.pop_if(|last| *last == b'\n').is_some() {
         key.pop_if(|last| *last == b'\r');
     }
