@@ -142,12 +142,14 @@ impl Pace {
         }
     }
 
-    fn read_by(&self) -> Option<(Instant, Expired)> {
+    /// By when a read must have given something, and what has run out otherwise. An
+    /// exchange has no such deadline, only a time to look again.
+    fn read_by(&self) -> Option<(Instant, Option<Expired>)> {
         let (limit, expired) = match self.phase() {
-            Phase::FirstByte => (self.paces.first_byte, Expired::FirstByte),
-            Phase::Head => (self.paces.head, Expired::Head),
-            Phase::Exchange => (None, Expired::Idle),
-            Phase::Idle => (self.paces.idle, Expired::Idle),
+            Phase::FirstByte => (self.paces.first_byte, Some(Expired::FirstByte)),
+            Phase::Head => (self.paces.head, Some(Expired::Head)),
+            Phase::Exchange => (self.paces.idle, None),
+            Phase::Idle => (self.paces.idle, Some(Expired::Idle)),
         };
         let limit = limit?;
         let mut since = self.since.load(Relaxed);
@@ -275,6 +277,15 @@ impl<T: AsyncRead + Unpin> AsyncRead for DeadlineIo<T> {
         let Some((by, what)) = this.pace.read_by() else {
             return Poll::Pending;
         };
+        let Some(what) = what else {
+            // hyper does not read again when the exchange ends, as this read still waits:
+            // the timer that is set now is what finds the connection idle.
+            if this.read.poll(cx, by).is_ready() {
+                let idle = this.pace.paces.idle.unwrap_or_default();
+                let _ = this.read.poll(cx, Instant::now() + idle);
+            }
+            return Poll::Pending;
+        };
         ready!(this.read.poll(cx, by));
         Poll::Ready(Err(this.pace.fail(what)))
     }
@@ -391,6 +402,27 @@ mod tests {
             let start = Instant::now();
             assert!(io.read_u8().await.is_err());
             assert_eq!(start.elapsed().as_secs(), 60);
+            assert_eq!(pace.expired(), Some(Expired::Idle));
+        });
+    }
+
+    #[test]
+    fn a_read_that_began_in_an_exchange_ends_when_the_connection_idles() {
+        runtime().block_on(async {
+            let (_far, near) = duplex(64);
+            let pace = Arc::new(Pace::new(paces(), false));
+            pace.begin_exchange();
+            let mut io = DeadlineIo::new(near, Arc::clone(&pace));
+            let exchange = async {
+                tokio::time::sleep(Duration::from_secs(100)).await;
+                pace.end_exchange();
+                std::future::pending().await
+            };
+            let start = Instant::now();
+            // Nothing but the read's own timer wakes this read.
+            let ended = tokio::select! { ended = io.read_u8() => ended, () = exchange => Ok(0) };
+            assert!(ended.is_err());
+            assert_eq!(start.elapsed().as_secs(), 160);
             assert_eq!(pace.expired(), Some(Expired::Idle));
         });
     }
