@@ -20,6 +20,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+use self::signals::{Hangup, Stops};
 use crate::admin::AdminListener;
 use crate::auth::Keys;
 use crate::config::{Config, Settings};
@@ -78,6 +79,7 @@ async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Error> {
     let started_at = Timestamp::now();
+    let (mut stops, hangup) = (Stops::new(), Hangup::new());
     let fixed = config.fixed.clone();
     let count = fixed.workers.get();
     let settings = Arc::new(config.settings.clone());
@@ -130,14 +132,14 @@ async fn serve(
     let writing = tokio::spawn(files.writer_task.run(async {
         writer_ended.await.ok();
     }));
-    let reloading = tokio::spawn(reload::run(Arc::clone(&shared), config));
+    let reloading = tokio::spawn(reload::run(Arc::clone(&shared), config, hangup));
 
     shared.listening.store(true, Ordering::Release);
     announce(&shared, &addresses, admin_described.as_deref(), count);
     notify(&[sd_notify::NotifyState::Ready]);
 
     let result = tokio::select! {
-        () = signals::stop() => Ok(()),
+        () = stops.next() => Ok(()),
         () = shutdown => Ok(()),
         ended = workers.first_to_end() => Err(Error::Worker(ended)),
     };
@@ -149,7 +151,7 @@ async fn serve(
     tokio::select! {
         () = workers.all_ended() => {}
         () = tokio::time::sleep(grace) => tracing::warn!("grace period over"),
-        () = signals::stop() => tracing::warn!("asked again: stopping now"),
+        () = stops.next() => tracing::warn!("asked again: stopping now"),
     }
     stop.send_replace(Stop::Now);
     workers.join();

@@ -15,8 +15,7 @@ use crate::store::watch::{FileWatch, WatchedFile};
 use crate::telemetry::log;
 
 /// Follows the files until it is dropped; probes the upstreams' servers meanwhile.
-pub(super) async fn run(shared: Arc<Shared>, config: Config) {
-    let mut hangup = Hangup::new();
+pub(super) async fn run(shared: Arc<Shared>, config: Config, mut hangup: Hangup) {
     let poll = config.settings.files.poll;
     let watch = FileWatch::start(watched(&config), poll, true)
         .inspect_err(|e| tracing::error!(error = %e, "the main file is not watched"))

@@ -1,16 +1,27 @@
-//! Signals of the process.
+//! Signals of the process. Until they are listened for, the system ends the process for
+//! each of them: so all are, before anybody can know that the gate is there.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Ends when SIGTERM or SIGINT arrives.
-pub(super) async fn stop() {
-    let (mut terminate, mut interrupt) = (
-        listen(SignalKind::terminate()),
-        listen(SignalKind::interrupt()),
-    );
-    tokio::select! {
-        () = next(&mut terminate) => {}
-        () = next(&mut interrupt) => {}
+/// SIGTERM and SIGINT, as often as they arrive.
+pub(super) struct Stops {
+    terminate: Option<Signal>,
+    interrupt: Option<Signal>,
+}
+
+impl Stops {
+    pub(super) fn new() -> Self {
+        Self {
+            terminate: listen(SignalKind::terminate()),
+            interrupt: listen(SignalKind::interrupt()),
+        }
+    }
+
+    pub(super) async fn next(&mut self) {
+        tokio::select! {
+            () = next(&mut self.terminate) => {}
+            () = next(&mut self.interrupt) => {}
+        }
     }
 }
 
