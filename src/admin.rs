@@ -45,7 +45,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
 
 pub use connection::{run, serve};
@@ -57,6 +57,7 @@ use self::problem::Problem;
 use self::respond::Answer;
 use crate::auth::Keys;
 use crate::config::Settings;
+use crate::fault::Faults;
 use crate::limit::Verifier;
 use crate::snapshot::Snapshot;
 use crate::store::Writer;
@@ -83,6 +84,8 @@ pub struct Context {
     pub listening: Arc<AtomicBool>,
     /// What has changed in the main file and waits for a restart, by key.
     pub needs_restart: Arc<ArcSwap<Vec<String>>>,
+    /// What is wrong with the main file or with one that it names, apart from the store's.
+    pub main_faults: Arc<ArcSwapOption<Faults>>,
     /// When the process started.
     pub started_at: Timestamp,
     /// Worker threads of the gate.

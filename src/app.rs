@@ -114,6 +114,7 @@ async fn serve(
         keys: Arc::new(ArcSwap::from_pointee(files.keys)),
         listening: Arc::new(AtomicBool::new(false)),
         needs_restart: Arc::new(ArcSwap::default()),
+        main_faults: Arc::new(ArcSwapOption::empty()),
         admin_tls: ArcSwapOption::new(files.admin_tls),
         gate,
         writer: files.writer,
@@ -221,6 +222,7 @@ struct Shared {
     access: Mutex<AccessLog>,
     listening: Arc<AtomicBool>,
     needs_restart: Arc<ArcSwap<Vec<String>>>,
+    main_faults: Arc<ArcSwapOption<Faults>>,
     started_at: Timestamp,
 }
 

@@ -102,7 +102,7 @@ pub(super) fn status(state: &State) -> Answer {
             at: store.last_reload.at.to_string(),
             outcome: store.last_reload.outcome.as_str(),
         },
-        fault: store.fault.as_ref().map(FaultList::from),
+        fault: FaultList::of(context.main_faults.load().as_deref(), store.fault.as_ref()),
         needs_restart: context.needs_restart.load().to_vec(),
         workers: context.workers.get(),
     };
@@ -114,11 +114,14 @@ fn is_ready(state: &State) -> bool {
     state.context.listening.load(Ordering::Acquire)
 }
 
-impl From<&Faults> for FaultList {
-    fn from(faults: &Faults) -> Self {
-        Self {
-            faults: faults.0.iter().map(PlacedFault::from).collect(),
-        }
+impl FaultList {
+    /// All of them as one list; `None` where there is none. What the store refused while
+    /// the main file was read is known to both.
+    fn of(main: Option<&Faults>, store: Option<&Faults>) -> Option<Self> {
+        let main = main.filter(|&main| store != Some(main));
+        let faults = main.into_iter().chain(store).flat_map(|faults| &faults.0);
+        let faults: Vec<PlacedFault> = faults.map(PlacedFault::from).collect();
+        (!faults.is_empty()).then_some(Self { faults })
     }
 }
 

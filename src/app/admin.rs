@@ -51,6 +51,7 @@ fn context(shared: &Arc<Shared>, config: &Config) -> Result<Arc<Context>, Error>
         listening: Arc::clone(&shared.listening),
         keys: Arc::clone(&shared.keys),
         needs_restart: Arc::clone(&shared.needs_restart),
+        main_faults: Arc::clone(&shared.main_faults),
         started_at: shared.started_at,
         workers: config.fixed.workers,
     }))

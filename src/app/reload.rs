@@ -41,6 +41,7 @@ pub(super) async fn run(shared: Arc<Shared>, config: Config, mut hangup: Hangup)
                     watch.watch(watched(&newer), newer.settings.files.poll);
                 }
                 config = newer;
+                shared.main_faults.store(None);
                 probes.abort_all();
                 probes = probe(&shared.gate.active());
             }
@@ -48,6 +49,7 @@ pub(super) async fn run(shared: Arc<Shared>, config: Config, mut hangup: Hangup)
                 for fault in &faults.0 {
                     tracing::error!(%fault, "not reloaded; what was in force stays");
                 }
+                shared.main_faults.store(Some(Arc::new(faults)));
             }
         }
     }
@@ -58,7 +60,7 @@ async fn reload(shared: &Shared, old: &Config) -> Result<Config, Faults> {
     let mut newer = config::load(&old.path)?;
     let waiting = old.needs_restart(&newer);
     for key in &waiting {
-        tracing::warn!(key, "changed; takes effect at the next start");
+        tracing::warn!(key, "changed; takes effect with a restart");
     }
     // What is fixed stays what it was at the start, to be compared with again.
     newer.fixed = old.fixed.clone();

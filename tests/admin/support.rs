@@ -140,6 +140,7 @@ impl Builder {
             tls: self.tls,
             metrics: Box::new(|| "# EOF\n".to_owned()),
             listening: Arc::clone(&listening),
+            main_faults: Arc::default(),
             needs_restart: Arc::new(ArcSwap::from_pointee(vec!["proxy.listen".to_owned()])),
             started_at: "2026-11-21T12:00:00Z".parse().unwrap(),
             workers: NonZeroUsize::MIN,
