@@ -118,8 +118,15 @@ fn is_authority(bytes: &[u8]) -> bool {
         }
     };
     let name = |b: &u8| b.is_ascii_alphanumeric() || b"-._~".contains(b);
-    host.is_none_or(|h| !h.is_empty() && h.iter().all(name))
-        && port.is_none_or(|p| (1..=5).contains(&p.len()) && p.iter().all(u8::is_ascii_digit))
+    host.is_none_or(|h| !h.is_empty() && h.iter().all(name)) && port.is_none_or(is_port)
+}
+
+/// Digits that name a port of TCP.
+fn is_port(digits: &[u8]) -> bool {
+    let number = std::str::from_utf8(digits)
+        .ok()
+        .and_then(|text| text.parse::<u16>().ok());
+    number.is_some() && digits.iter().all(u8::is_ascii_digit)
 }
 
 /// RFC 9112 3.2.1: origin-form alone, in canonical form.
