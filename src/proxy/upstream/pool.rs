@@ -70,7 +70,8 @@ pub(super) struct Http1 {
     pub(super) pace: Arc<Pace>,
     /// `None` until a sweep has found it idle.
     idle_since: Option<Instant>,
-    _permit: Option<OwnedSemaphorePermit>,
+    /// A tunnel holds it when the connection's own task has ended.
+    _permit: Rc<Option<OwnedSemaphorePermit>>,
 }
 
 /// An HTTP/2 connection, shared by its streams.
@@ -79,7 +80,6 @@ struct Http2 {
     pace: Arc<Pace>,
     streams: Rc<Cell<usize>>,
     idle_since: Cell<Instant>,
-    _permit: Option<OwnedSemaphorePermit>,
 }
 
 /// One stream of an HTTP/2 connection.
@@ -259,8 +259,7 @@ impl ServerPool {
             return Ok(Granted::Permit(Some(permit)));
         }
         let waiting = Waiting::begin(&self.state);
-        let (waiter, handed) = oneshot::channel();
-        self.waiters.borrow_mut().push_back(waiter);
+        let handed = self.queue();
         let granted = tokio::select! {
             biased;
             Ok(connection) = handed => Ok(Granted::Connection(connection)),
@@ -269,6 +268,16 @@ impl ServerPool {
         };
         drop(waiting);
         granted
+    }
+
+    /// Queues for a connection that another request of this worker gives back.
+    fn queue(&self) -> oneshot::Receiver<Http1> {
+        let (waiter, handed) = oneshot::channel();
+        let mut waiters = self.waiters.borrow_mut();
+        // Those who got a permit meanwhile have left.
+        waiters.retain(|waiter| !waiter.is_closed());
+        waiters.push_back(waiter);
+        handed
     }
 
     async fn open_http1(&self, permit: Option<OwnedSemaphorePermit>) -> io::Result<Http1> {
@@ -288,9 +297,13 @@ impl ServerPool {
             .handshake(io)
             .await
             .map_err(io::Error::other)?;
+        let permit = Rc::new(permit);
+        let held = Rc::clone(&permit);
         tokio::task::spawn_local(async move {
-            // What went wrong is told to the request that was under way.
+            // What went wrong is told to the request that was under way. The permit is
+            // given up only after the socket: the server counts that.
             connection.with_upgrades().await.ok();
+            drop(held);
         });
         Ok(Http1 {
             sender,
@@ -365,13 +378,13 @@ impl ServerPool {
             .map_err(io::Error::other)?;
         tokio::task::spawn_local(async move {
             connection.await.ok();
+            drop(permit);
         });
         Ok(Http2 {
             sender,
             pace,
             streams: Rc::default(),
             idle_since: Cell::new(Instant::now()),
-            _permit: permit,
         })
     }
 
