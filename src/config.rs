@@ -113,6 +113,8 @@ pub struct Settings {
     pub secrets: Secrets,
     /// How bcrypt and argon2id digests are verified.
     pub verification: Verification,
+    /// What becomes of what runs under a token that is disabled, deleted or reset.
+    pub running: Running,
     /// Access records.
     pub access_log: AccessLog,
     /// The process's own log.
@@ -364,6 +366,16 @@ pub enum LogTarget {
     Stdout,
     /// Appended to a file, opened again on SIGHUP.
     File(PathBuf),
+}
+
+/// What becomes of running requests, downloads and tunnels when their token ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Running {
+    /// They finish; new requests are refused at once in any case.
+    #[default]
+    Finish,
+    /// They end within a second.
+    End,
 }
 
 /// The process's own log, on standard error.

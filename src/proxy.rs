@@ -10,6 +10,7 @@ mod deliver;
 mod gate;
 mod headers;
 mod respond;
+mod revoke;
 mod sound;
 mod tunnel;
 pub mod upstream;
@@ -38,11 +39,12 @@ use self::context::{Decision, Exchange, RequestIds};
 use self::deliver::{Passed, deliver, switch};
 use self::gate::Local;
 use self::respond::Refusal;
+use self::revoke::{Revocable, Running};
 use self::sound::Sound;
 use self::upstream::Outgoing;
 use crate::auth::{self, Authentication, Permit};
 use crate::code::Code;
-use crate::config::Settings;
+use crate::config::{self, Settings};
 use crate::limit::VerifyError;
 use crate::net::{Peer, StreamPace};
 use crate::telemetry::access::WorkerLog;
@@ -59,6 +61,7 @@ pub struct Worker {
     in_flight: Cell<usize>,
     /// Told when the last request in flight has ended.
     settled: Notify,
+    running: Running,
 }
 
 impl Worker {
@@ -80,6 +83,7 @@ impl Worker {
             ids: RequestIds::new(),
             in_flight: Cell::new(0),
             settled: Notify::new(),
+            running: Running::default(),
         })
     }
 
@@ -95,8 +99,10 @@ impl Worker {
         &self.metrics
     }
 
-    /// Housekeeping, a few times a second: records out, connections that idle closed.
+    /// Housekeeping, ten times a second: records out, connections that idle closed, and
+    /// requests ended whose tokens have ended.
     pub fn tick(&self) {
+        self.running.look(&self.gate.snapshot.load());
         self.log.borrow_mut().flush();
         for upstream in &self.local().upstreams {
             upstream.sweep();
@@ -191,7 +197,18 @@ impl Worker {
             end_by,
         };
         let sent = Instant::now();
-        let answer = upstream.send(&permit, outgoing).await.map_err(|failure| {
+        if settings.running == config::Running::End {
+            exchange.revocable = permit.token().map(|token| self.running.begin(token));
+        }
+        let sending = upstream.send(&permit, outgoing);
+        let answer = match exchange.revocable.clone() {
+            None => sending.await,
+            ended => tokio::select! {
+                answer = sending => answer,
+                denial = Revocable::ended(ended) => return Err(denial.into()),
+            },
+        };
+        let answer = answer.map_err(|failure| {
             exchange.server = failure.server;
             Refusal::new(failure.code)
         })?;

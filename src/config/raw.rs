@@ -10,7 +10,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use toml::Spanned;
 
 use super::units::{Size, Time};
-use super::{LogFormat, Protocol, Role};
+use super::{LogFormat, Protocol, Role, Running};
 
 /// A value that may be left out.
 pub(super) type Given<T> = Option<Spanned<T>>;
@@ -32,6 +32,7 @@ pub(super) struct Raw {
     pub(super) log: Table<Log>,
     pub(super) secrets: Table<Secrets>,
     pub(super) verification: Table<Verification>,
+    pub(super) revocation: Table<Revocation>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -190,6 +191,12 @@ pub(super) struct Verification {
     pub(super) cache: Given<Count>,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Revocation {
+    pub(super) running: Given<Word<Running>>,
+}
+
 /// A struct that is written as a table. serde's own structs also take an array of their
 /// fields in order, which nobody means in a configuration file.
 #[derive(Debug, Default)]
@@ -274,6 +281,10 @@ impl Spelt for LogFormat {
         ("text", Self::Text),
         ("json", Self::Json),
     ];
+}
+
+impl Spelt for Running {
+    const WORDS: &'static [(&'static str, Self)] = &[("finish", Self::Finish), ("end", Self::End)];
 }
 
 impl<'de, T: Spelt> Deserialize<'de> for Word<T> {

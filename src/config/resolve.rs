@@ -19,8 +19,8 @@ use super::check::{Checker, narrow};
 use super::defaults::cores;
 use super::raw::{self, Given, Raw};
 use super::{
-    AccessLog, Admin, Config, Files, Fixed, Limits, Log, LogTarget, Secrets, Settings, Timeouts,
-    TlsFiles, Verification,
+    AccessLog, Admin, Config, Files, Fixed, Limits, Log, LogTarget, Running, Secrets, Settings,
+    Timeouts, TlsFiles, Verification,
 };
 use crate::auth::Keys;
 use crate::token::Sid;
@@ -94,6 +94,10 @@ pub(super) fn config(path: &Path, raw: Raw, checker: &mut Checker) -> Config {
         admin,
         secrets,
         verification: verification(table(raw.verification).1, checker),
+        running: table(raw.revocation)
+            .1
+            .running
+            .map_or_else(Running::default, |word| word.into_inner().0),
         access_log: access_log(table(raw.access_log).1, checker),
         log: log(table(raw.log).1, checker),
     };

@@ -32,6 +32,8 @@ pub(super) enum BodyError {
     UpstreamTimeout,
     #[error("the upstream ended its answer early")]
     Upstream(#[source] hyper::Error),
+    #[error("the token was disabled, deleted or reset")]
+    Revoked(Code),
 }
 
 /// A request's body as the upstream connection reads it.
@@ -300,7 +302,12 @@ impl HttpBody for Body {
                 if let Some(stream) = this.exchange.as_ref().and_then(|e| e.stream.as_ref()) {
                     stream.asked_for_more();
                 }
-                download.poll(cx)
+                match this.exchange.as_ref().and_then(|e| e.revocable.as_ref()) {
+                    Some(revocable) if let Poll::Ready(denial) = revocable.poll(cx) => {
+                        Poll::Ready(Some(Err(BodyError::Revoked(denial.code()))))
+                    }
+                    _ => download.poll(cx),
+                }
             }
         };
         let Some(exchange) = &mut this.exchange else {
@@ -319,6 +326,7 @@ impl HttpBody for Body {
             Poll::Ready(Some(Err(BodyError::UpstreamTimeout))) => {
                 exchange.code = Code::UpstreamTimeout;
             }
+            Poll::Ready(Some(Err(BodyError::Revoked(code)))) => exchange.code = *code,
             Poll::Ready(Some(Err(_))) => exchange.code = Code::UpstreamBadResponse,
             _ => {}
         }

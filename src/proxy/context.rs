@@ -10,6 +10,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderValue, Method};
 
 use super::Worker;
+use super::revoke::Revocable;
 use crate::auth::{Denial, Permit};
 use crate::code::Code;
 use crate::net::{Peer, StreamPace};
@@ -28,6 +29,8 @@ pub(super) struct Exchange {
     /// As it came until it is known to be canonical.
     pub(super) target: Option<PathAndQuery>,
     pub(super) decision: Decision,
+    /// Where the request is to end with its token.
+    pub(super) revocable: Option<Rc<Revocable>>,
     pub(super) code: Code,
     pub(super) status: u16,
     pub(super) received: Rc<Cell<u64>>,
@@ -64,6 +67,7 @@ impl Exchange {
             method: method.clone(),
             target: target.cloned(),
             decision: Decision::Open,
+            revocable: None,
             // Until something else is known: dropped now, nobody was there to answer.
             code: Code::ClientClosed,
             status: Code::ClientClosed.status().as_u16(),

@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Instant;
 
 use super::context::Exchange;
+use super::revoke::Revocable;
 use super::upstream::Lease;
 
 /// Bytes that may be on their way in one direction.
@@ -41,9 +42,14 @@ pub(super) async fn run(tunnel: Tunnel) {
     let (up, down) = (Rc::clone(&exchange.received), Cell::new(0));
     match tokio::try_join!(client, server) {
         Ok((client, server)) => {
-            let result = relay(client, server, &up, &down, idle).await;
-            if let Err(e) = result {
-                tracing::debug!(error = %e, "tunnel ended");
+            let ended = Revocable::ended(exchange.revocable.clone());
+            tokio::select! {
+                result = relay(client, server, &up, &down, idle) => {
+                    if let Err(e) = result {
+                        tracing::debug!(error = %e, "tunnel ended");
+                    }
+                }
+                denial = ended => exchange.code = denial.code(),
             }
         }
         Err(e) => tracing::debug!(error = %e, "upgrade failed"),
