@@ -32,6 +32,7 @@ use crate::snapshot::Snapshot;
 use crate::store;
 use crate::telemetry::access::AccessLog;
 use crate::telemetry::metrics::Metrics;
+use crate::token::seal::SealingKeys;
 
 /// Why the gate did not start, or did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -112,6 +113,7 @@ async fn serve(
     let shared = Arc::new(Shared {
         settings: Arc::new(ArcSwap::new(settings)),
         keys: Arc::new(ArcSwap::from_pointee(files.keys)),
+        seals: Arc::new(ArcSwapOption::new(files.seals)),
         listening: Arc::new(AtomicBool::new(false)),
         needs_restart: Arc::new(ArcSwap::default()),
         main_faults: Arc::new(ArcSwapOption::empty()),
@@ -188,6 +190,7 @@ struct Files {
     writer: store::Writer,
     writer_task: store::WriterTask,
     keys: Keys,
+    seals: Option<Arc<SealingKeys>>,
     active: Active,
     admin_tls: Option<Arc<rustls::ServerConfig>>,
 }
@@ -196,6 +199,7 @@ fn read(config: &Config) -> Result<Files, Error> {
     let settings = &config.settings;
     let hmac = settings.secrets.hmac_key_file.as_deref();
     let keys = Keys::load(hmac).map_err(Faults::from)?;
+    let seals = active::seals(config).map_err(Faults::from)?;
     let active = active::build(config, keys.clone(), None)?;
     let admin_tls = active::admin_tls(config)?;
     let names = settings.upstreams.iter().map(|u| Arc::clone(&u.name));
@@ -205,6 +209,7 @@ fn read(config: &Config) -> Result<Files, Error> {
         writer,
         writer_task,
         keys,
+        seals,
         active,
         admin_tls,
     })
@@ -216,6 +221,7 @@ struct Shared {
     writer: store::Writer,
     settings: Arc<ArcSwap<Settings>>,
     keys: Arc<ArcSwap<Keys>>,
+    seals: Arc<ArcSwapOption<SealingKeys>>,
     admin_tls: ArcSwapOption<rustls::ServerConfig>,
     metrics: Arc<Metrics>,
     /// Behind a lock, as its channel wants one owner; nobody on a request's way takes it.

@@ -328,6 +328,18 @@ pub enum Role {
     Administrator,
 }
 
+impl Role {
+    /// The role as the main file spells it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::ImplementationSpecialist => "implementation-specialist",
+            Self::Administrator => "administrator",
+        }
+    }
+}
+
 /// Keys and the form of generated secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Secrets {

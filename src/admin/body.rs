@@ -1,7 +1,8 @@
 //! A JSON object taken apart field by field; what is wrong is gathered, not told one by one.
 
-use super::json::Value;
+use super::json::{self, Value};
 use super::problem::{FieldFault, Problem};
+use crate::store::mutation;
 
 /// The fields of a body that are still to be taken, and the faults so far.
 pub(super) struct Body {
@@ -36,6 +37,17 @@ impl Body {
         }
     }
 
+    /// Reads a body; one without a byte is an empty object.
+    ///
+    /// # Errors
+    /// [`Problem::BadJson`], and as [`new`](Self::new).
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, Problem> {
+        if bytes.is_empty() {
+            return Self::new(None);
+        }
+        Self::new(Some(json::parse(bytes)?))
+    }
+
     fn of(fields: Vec<(String, Value)>) -> Self {
         Self {
             fields,
@@ -63,6 +75,16 @@ impl Body {
             Field::Value(text) => return Some(text),
             Field::Null => self.fault(name, "must be a string, not null"),
             Field::Absent if self.faults.len() == before => self.fault(name, "is needed"),
+            Field::Absent => {}
+        }
+        None
+    }
+
+    /// Takes a text that may be absent, and may not be taken away.
+    pub(super) fn lasting_text(&mut self, name: &str) -> Option<String> {
+        match self.text(name) {
+            Field::Value(text) => return Some(text),
+            Field::Null => self.fault(name, "cannot be taken away"),
             Field::Absent => {}
         }
         None
@@ -98,6 +120,18 @@ impl Body {
     /// Adds what is wrong with a field.
     pub(super) fn fault(&mut self, field: impl Into<String>, message: impl Into<String>) {
         self.faults.push(FieldFault::new(field, message));
+    }
+
+    /// Adds rules that fields break. A field that has not the right type is not judged by
+    /// its rules too, nor a list with such an item by what is left of it.
+    pub(super) fn broken_rules(&mut self, faults: &[mutation::FieldFault]) {
+        let root = |field: &str| field.split('[').next().unwrap_or_default().to_owned();
+        let mistyped: Vec<_> = self.faults.iter().map(|fault| root(&fault.field)).collect();
+        for fault in faults {
+            if !mistyped.contains(&root(&fault.field)) {
+                self.fault(&*fault.field, &*fault.message);
+            }
+        }
     }
 
     /// Ends the taking: whatever is left is not a field of the call.

@@ -1,19 +1,24 @@
 //! One request and its answer: the walls, the operator, the role, the call.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Response, request};
+use http::{Request, Response, request};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
 
+use super::body::Body as Fields;
 use super::connection::Ends;
-use super::endpoint::Endpoint;
+use super::endpoint::{Call, Endpoint};
 use super::operator::{self, Proven};
 use super::problem::Problem;
 use super::respond::{Answer, RequestId};
-use super::{State, json, walls};
+use super::{State, monitoring, walls};
+use crate::auth::target::canonical;
+use crate::store::Origin;
+use crate::token::Sid;
 
 /// Bytes of a request body.
 const BODY_BYTES: usize = 64 * 1024;
@@ -22,12 +27,14 @@ const BODY: Duration = Duration::from_secs(10);
 
 /// An admitted request: all that a call may know of it.
 pub(super) struct Exchange {
-    /// Who asks; `None` only where nobody need prove anything.
-    pub(super) operator: Option<Proven>,
+    /// Who asks.
+    pub(super) operator: Proven,
     /// The name of this exchange.
     pub(super) id: RequestId,
     /// The two ends.
     pub(super) ends: Ends,
+    /// The writer has recorded what became of it, or will.
+    pub(super) recorded: AtomicBool,
     /// The request's head.
     pub(super) head: request::Parts,
     body: Incoming,
@@ -68,7 +75,7 @@ async fn admit(
 ) -> Result<Answer, Problem> {
     let (head, body) = request.into_parts();
     // Absolute-form and authority-form name a server; only a path is ours to answer.
-    if head.uri.authority().is_some() || !head.uri.path().starts_with('/') {
+    if head.uri.authority().is_some() {
         return Err(Problem::BadRequestTarget);
     }
     walls::host(
@@ -78,49 +85,85 @@ async fn admit(
     )?;
     walls::site(&head.headers)?;
     walls::content_type(&head.method, &head.headers, !body.is_end_stream())?;
-    let path = head.uri.path().to_owned();
-    let found = Endpoint::find(&head.method, &path);
-    let operator = match found {
-        Some((None, _)) => None,
-        _ => Some(operator::prove(state, ends.guesser, &head.headers).await?),
-    };
-    let Some((role, endpoint)) = found else {
-        let allowed = Endpoint::allowed(&path);
-        return Err(if allowed.is_empty() {
-            Problem::NotFound
-        } else {
-            Problem::MethodNotAllowed(allowed)
-        });
-    };
-    if let (Some(role), Some(operator)) = (role, &operator)
-        && operator.role < role
-    {
-        return Err(Problem::ForbiddenRole(role));
+    let path = canonical(head.uri.path()).map_err(|_| Problem::BadRequestTarget)?;
+    let path = path.into_owned();
+    match Endpoint::find(&head.method, &path) {
+        Some(Endpoint::Health) => Ok(monitoring::health()),
+        Some(Endpoint::Ready) => monitoring::ready(state),
+        Some(Endpoint::Call(role, call)) => {
+            let operator = operator::prove(state, ends.guesser, &head.headers).await?;
+            let mut exchange = Exchange {
+                operator,
+                id,
+                ends,
+                recorded: AtomicBool::new(false),
+                head,
+                body,
+            };
+            let result = if exchange.operator.role < role {
+                Err(Problem::ForbiddenRole(role))
+            } else {
+                super::call(state, call, &mut exchange).await
+            };
+            if let Err(problem) = &result {
+                exchange.record_refusal(state, call, problem).await;
+            }
+            result
+        }
+        None => {
+            // What is served is told to operators alone.
+            operator::prove(state, ends.guesser, &head.headers).await?;
+            match Endpoint::allowed(&path) {
+                none if none.is_empty() => Err(Problem::NotFound),
+                allowed => Err(Problem::MethodNotAllowed(allowed)),
+            }
+        }
     }
-    let exchange = Exchange {
-        operator,
-        id,
-        ends,
-        head,
-        body,
-    };
-    super::call(state, endpoint, exchange).await
 }
 
 impl Exchange {
-    /// The body as JSON; `None` where there is none.
+    /// Who asks, for the audit.
+    pub(super) fn origin(&self) -> Origin {
+        Origin {
+            actor: self.operator.name.to_string(),
+            role: self.operator.role.as_str().to_owned(),
+            peer: match self.ends.remote {
+                Some(remote) => remote.ip().to_canonical().to_string(),
+                None => "unix".to_owned(),
+            },
+            request_id: self.id.as_str().to_owned(),
+        }
+    }
+
+    /// Records that a proven operator was refused a change, unless the writer has.
+    async fn record_refusal(&self, state: &State, call: Call<'_>, problem: &Problem) {
+        let Some((action, sid)) = call.recorded() else {
+            return;
+        };
+        if self.recorded.load(Ordering::Relaxed) {
+            return;
+        }
+        let sid = sid.and_then(|sid| Sid::parse(sid.as_bytes()).ok());
+        let (writer, origin) = (&state.context.writer, self.origin());
+        let recorded = writer.record(&origin, action, sid.as_ref(), problem.code());
+        if let Err(error) = recorded.await {
+            tracing::error!(request_id = %self.id, %error, "a refusal is not in the audit");
+        }
+    }
+
+    /// The body's fields.
+    ///
+    /// # Errors
+    /// As [`bytes`](Self::bytes), and what is wrong with it as JSON.
+    pub(super) async fn body(&mut self) -> Result<Fields, Problem> {
+        Fields::parse(&self.bytes().await?)
+    }
+
+    /// The body as it came.
     ///
     /// # Errors
     /// [`Problem::BodyTooLarge`], [`Problem::RequestTimeout`], [`Problem::BadJson`].
-    pub(super) async fn json(&mut self) -> Result<Option<json::Value>, Problem> {
-        let body = self.bytes().await?;
-        if body.is_empty() {
-            return Ok(None);
-        }
-        json::parse(&body).map(Some)
-    }
-
-    async fn bytes(&mut self) -> Result<Bytes, Problem> {
+    pub(super) async fn bytes(&mut self) -> Result<Bytes, Problem> {
         let most = u64::try_from(BODY_BYTES).unwrap_or(u64::MAX);
         if self.body.size_hint().lower() > most {
             return Err(Problem::BodyTooLarge(BODY_BYTES));
@@ -135,10 +178,5 @@ impl Exchange {
             Ok(Err(_)) => Err(Problem::BadJson("the body did not arrive whole".into())),
             Err(_) => Err(Problem::RequestTimeout),
         }
-    }
-
-    /// Whether the request changes nothing by its method.
-    pub(super) fn is_safe(&self) -> bool {
-        matches!(self.head.method, Method::GET | Method::HEAD)
     }
 }

@@ -4,14 +4,17 @@ use http::{Method, StatusCode};
 use serde::Serialize;
 
 use super::State;
-use super::body::{Body, Field};
+use super::body::Field;
 use super::exchange::Exchange;
 use super::problem::Problem;
 use super::respond::Answer;
 use crate::auth::{self, Holder};
 
-/// The longest path that is looked at, in bytes.
+/// The longest path that is looked at, in characters.
 const PATH_MAX: usize = 8192;
+
+/// The longest method.
+const METHOD_MAX: usize = 64;
 
 /// The SID that stands for any token, unless a token has it.
 const ANY: &str = "any";
@@ -37,23 +40,27 @@ struct Explanation<'a> {
 ///
 /// # Errors
 /// [`Problem::TokenNotFound`], and what is wrong with the body.
-pub(super) async fn explain(state: &State, mut exchange: Exchange) -> Result<Answer, Problem> {
-    let mut body = Body::new(exchange.json().await?)?;
+pub(super) async fn explain(state: &State, exchange: &mut Exchange) -> Result<Answer, Problem> {
+    let mut body = exchange.body().await?;
     let snapshot = state.snapshot();
     let sid = match body.text("sid") {
         Field::Value(sid) => sid,
         Field::Absent | Field::Null => ANY.to_owned(),
     };
     let method = body.needed_text("method").and_then(|text| {
-        let method = Method::from_bytes(text.as_bytes()).ok();
+        let method = Method::from_bytes(text.as_bytes());
+        let method = method.ok().filter(|_| text.len() <= METHOD_MAX);
         if method.is_none() {
             body.fault("method", "is not an HTTP method");
         }
         method
     });
     let path = body.needed_text("path");
-    if path.as_ref().is_some_and(|path| path.len() > PATH_MAX) {
-        body.fault("path", format!("has more than {PATH_MAX} bytes"));
+    if path
+        .as_ref()
+        .is_some_and(|path| path.chars().count() > PATH_MAX)
+    {
+        body.fault("path", format!("has more than {PATH_MAX} characters"));
     }
     let version = match body.text("version") {
         Field::Absent | Field::Null => None,

@@ -71,7 +71,7 @@ struct Page<'a> {
 ///
 /// # Errors
 /// [`Problem::BadQuery`], [`Problem::InvalidFields`], [`Problem::CursorMismatch`].
-pub(super) async fn list(state: &Admin, exchange: Exchange) -> Result<Answer, Problem> {
+pub(super) async fn list(state: &Admin, exchange: &Exchange) -> Result<Answer, Problem> {
     let listing = Listing::parse(exchange.head.uri.query(), Timestamp::now())?;
     let snapshot = state.snapshot();
     let work = move || Answer::json(StatusCode::OK, &listing.page(&snapshot));
@@ -89,7 +89,7 @@ impl Listing {
         let mut query = Query::parse(query)?;
         let name = query.take("name").unwrap_or_default();
         let created = match query.take("created").as_deref() {
-            None | Some("") => None,
+            None => None,
             Some("last-7-days") => Some(Created::LastWeek),
             Some("last-30-days") => Some(Created::LastMonth),
             Some("over-30-days") => Some(Created::Older),
@@ -102,7 +102,7 @@ impl Listing {
             }
         };
         let state = match query.take("state").as_deref() {
-            None | Some("") => None,
+            None => None,
             Some("enabled") => Some(State::Enabled),
             Some("disabled") => Some(State::Disabled),
             Some(_) => {
@@ -121,7 +121,7 @@ impl Listing {
             now,
             after: None,
         };
-        let cursor = query.take("cursor").filter(|text| !text.is_empty());
+        let cursor = query.take("cursor");
         if cursor
             .as_deref()
             .is_some_and(|text| !Cursor::is_formed(text))

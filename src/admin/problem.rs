@@ -36,7 +36,7 @@ pub(super) enum Problem {
     #[error("the admin API is at its limit")]
     Overloaded,
     /// The operator may not do this.
-    #[error("this call needs the role {}", role_name(*.0))]
+    #[error("this call needs the role {}", .0.as_str())]
     ForbiddenRole(Role),
     /// Nothing is served at this path.
     #[error("nothing is served at this path")]
@@ -244,15 +244,6 @@ impl Problem {
                 "The admin API failed",
             ),
         }
-    }
-}
-
-/// A role as the configuration spells it.
-fn role_name(role: Role) -> &'static str {
-    match role {
-        Role::Viewer => "viewer",
-        Role::ImplementationSpecialist => "implementation-specialist",
-        Role::Administrator => "administrator",
     }
 }
 

@@ -23,7 +23,7 @@ impl Query {
             Ok((decode(name)?, decode(value)?))
         });
         Ok(Self {
-            pairs: pairs.collect::<Result<_, _>>()?,
+            pairs: pairs.collect::<Result<_, Problem>>()?,
             faults: Vec::new(),
         })
     }

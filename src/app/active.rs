@@ -6,10 +6,11 @@ use rustls::ServerConfig;
 
 use crate::auth::Keys;
 use crate::config::Config;
-use crate::fault::Faults;
+use crate::fault::{Fault, Faults};
 use crate::net::tls;
 use crate::proxy::Active;
 use crate::proxy::upstream::servers::UpstreamState;
+use crate::token::seal::SealingKeys;
 
 /// Reads what the settings name. Upstreams that are as in `previous` are kept, with their
 /// connections and what is known of their servers; those with files of their own are read
@@ -54,6 +55,16 @@ pub(super) fn build(
         tls,
         upstreams,
     })
+}
+
+/// The keys that auth tokens are sealed under, where there are any.
+///
+/// # Errors
+/// What is wrong with their file.
+pub(super) fn seals(config: &Config) -> Result<Option<Arc<SealingKeys>>, Fault> {
+    let file = config.settings.secrets.sealing_key_file.as_deref();
+    file.map(|file| SealingKeys::load(file).map(Arc::new))
+        .transpose()
 }
 
 /// The admin's certificate, where its listener speaks TLS.

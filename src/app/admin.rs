@@ -50,6 +50,8 @@ fn context(shared: &Arc<Shared>, config: &Config) -> Result<Arc<Context>, Error>
         metrics: Box::new(move || metrics.metrics.encode()),
         listening: Arc::clone(&shared.listening),
         keys: Arc::clone(&shared.keys),
+        seals: Arc::clone(&shared.seals),
+        audit: None,
         needs_restart: Arc::clone(&shared.needs_restart),
         main_faults: Arc::clone(&shared.main_faults),
         started_at: shared.started_at,

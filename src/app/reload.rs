@@ -67,6 +67,7 @@ async fn reload(shared: &Shared, old: &Config) -> Result<Config, Faults> {
     let settings = &newer.settings;
     let hmac = settings.secrets.hmac_key_file.as_deref();
     let keys = Keys::load(hmac)?;
+    let seals = active::seals(&newer)?;
     let active = active::build(&newer, keys, Some(&shared.gate.active()))?;
     let admin_tls = active::admin_tls(&newer)?;
     let names = active.upstreams.iter().map(|u| Arc::clone(&u.config.name));
@@ -82,6 +83,7 @@ async fn reload(shared: &Shared, old: &Config) -> Result<Config, Faults> {
         .reconfigure(&settings.access_log)
         .unwrap_or_else(|e| tracing::warn!(error = %e, "access log unchanged"));
     shared.keys.store(Arc::new(active.keys.clone()));
+    shared.seals.store(seals);
     shared.settings.store(Arc::clone(&active.settings));
     shared.gate.replace(active);
     shared.admin_tls.store(admin_tls);
@@ -105,6 +107,7 @@ fn watched(config: &Config) -> Vec<WatchedFile> {
         }
     }
     files.extend(settings.secrets.hmac_key_file.clone());
+    files.extend(settings.secrets.sealing_key_file.clone());
     files.sort();
     files.dedup();
     let watched = |path| WatchedFile { path, loaded: None };

@@ -86,7 +86,8 @@ fn other_methods_are_told_which_are_served() {
     for (start, allow) in [
         ("DELETE /healthz", "GET, HEAD"),
         ("GET /v1/explain", "POST"),
-        ("OPTIONS /v1/tokens/a", "GET, HEAD"),
+        ("OPTIONS /v1/tokens/a", "GET, HEAD, PATCH, DELETE"),
+        ("PUT /v1/tokens", "GET, HEAD, POST"),
         ("TRACE /v1/status", "GET, HEAD"),
         ("get /v1/status", "GET, HEAD"),
     ] {

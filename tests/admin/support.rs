@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
@@ -19,7 +19,10 @@ use sidgate::admin::{self, AdminListener, Context, Tls};
 use sidgate::auth::Keys;
 use sidgate::config::{self, AdminListen, Settings};
 use sidgate::limit::Verifier;
+use sidgate::snapshot::SnapshotHandle;
 use sidgate::store;
+use sidgate::telemetry::audit::AuditLog;
+use sidgate::token::seal::SealingKeys;
 use sidgate::token::{Digest, Secret};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -71,6 +74,8 @@ pub(crate) struct Admin {
     pub(crate) settings: Arc<ArcSwap<Settings>>,
     pub(crate) listening: Arc<AtomicBool>,
     pub(crate) dir: TempDir,
+    pub(crate) snapshot: Arc<SnapshotHandle>,
+    pub(crate) seals: Arc<ArcSwapOption<SealingKeys>>,
     place: Place,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -89,6 +94,9 @@ pub(crate) struct Builder {
     pub(crate) operators: String,
     pub(crate) tls: Option<Tls>,
     pub(crate) unix: bool,
+    /// The text of a file of sealing keys.
+    pub(crate) seals: Option<String>,
+    pub(crate) keys: Keys,
 }
 
 /// An answer.
@@ -118,7 +126,13 @@ impl Builder {
         std::fs::write(dir.path().join("catalog.toml"), CATALOG).unwrap();
         std::fs::write(dir.path().join("tokens.toml"), "# none yet\n").unwrap();
         let config = config(dir.path(), &self.main, &self.operators);
-        let (writer, task) = store::open(&config.settings.files, &[], false).unwrap();
+        let hmac = self.keys.has_hmac();
+        let (writer, task) = store::open(&config.settings.files, &[], hmac).unwrap();
+        let audit = dir.path().join("audit.jsonl");
+        let task = task.with_audit(AuditLog::open(&audit).unwrap());
+        let seals = self.seals.as_deref().map(SealingKeys::parse);
+        let seals = seals.map(|keys| Arc::new(keys.unwrap()));
+        let seals = Arc::new(ArcSwapOption::new(seals));
         let address = if self.unix {
             AdminListen::Unix(dir.path().join("admin.sock"))
         } else {
@@ -132,11 +146,14 @@ impl Builder {
         };
         let settings = Arc::new(ArcSwap::from_pointee(config.settings));
         let listening = Arc::new(AtomicBool::new(true));
+        let snapshot = Arc::clone(writer.snapshot());
         let context = Context {
             settings: Arc::clone(&settings),
             writer,
             verifier: Verifier::start(&settings.load().verification).unwrap(),
-            keys: Arc::new(ArcSwap::from_pointee(Keys::default())),
+            keys: Arc::new(ArcSwap::from_pointee(self.keys)),
+            seals: Arc::clone(&seals),
+            audit: Some(audit.clone()),
             tls: self.tls,
             metrics: Box::new(|| "# EOF\n".to_owned()),
             listening: Arc::clone(&listening),
@@ -152,17 +169,23 @@ impl Builder {
             .unwrap();
         let thread = std::thread::spawn(move || {
             runtime.block_on(async {
-                let writing = tokio::spawn(task.run(std::future::pending()));
+                let (end, ended) = oneshot::channel::<()>();
+                let writing = tokio::spawn(task.run(async {
+                    let _ = ended.await;
+                }));
                 let shutdown = async {
                     let _ = stopped.await;
                 };
                 admin::run(listener, Arc::new(context), shutdown)
                     .await
                     .unwrap();
-                writing.abort();
+                drop(end);
+                writing.await.unwrap();
             });
         });
         Admin {
+            snapshot,
+            seals,
             settings,
             listening,
             dir,
@@ -383,4 +406,12 @@ pub(crate) fn eventually<T>(mut look: impl FnMut() -> Option<T>) -> T {
         assert!(Instant::now() < deadline, "it never came");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// Makes a token of these fields; its SID.
+#[track_caller]
+pub(crate) fn create(admin: &Admin, fields: &Value) -> String {
+    let reply = admin.json(SPECIALIST, "POST /v1/tokens", fields);
+    assert_eq!(reply.status, 201, "{}", reply.value());
+    reply.value()["sid"].as_str().expect("a SID").to_owned()
 }
