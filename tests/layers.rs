@@ -20,7 +20,15 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("limit", &["auth", "snapshot", "token", "config", "code"]),
     (
         "store",
-        &["snapshot", "catalog", "token", "config", "fault"],
+        // The writer announces a change to the audit before it is made.
+        &[
+            "snapshot",
+            "catalog",
+            "token",
+            "config",
+            "fault",
+            "telemetry",
+        ],
     ),
     // A leaf: it is told what happened, and asks nobody.
     ("telemetry", &["config", "code", "token"]),
