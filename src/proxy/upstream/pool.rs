@@ -1,39 +1,28 @@
 //! One worker's connections to one server. They never leave the worker's thread, so
 //! taking one is a pop and giving one back is a push.
 
+mod open;
+
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 
 use hyper::client::conn::{http1, http2};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use super::servers::{InFlight, ServerState, UpstreamState};
 use crate::config::Protocol;
-use crate::net::connect::connect;
+use crate::net::Pace;
 use crate::net::deadline::{Expired, Phase};
-use crate::net::{DeadlineIo, Pace, Paces};
 use crate::proxy::body::RequestBody;
 use crate::telemetry::metrics::WorkerMetrics;
 
-/// Buffers of a connection grow up to this.
-const BUFFER: usize = 64 * 1024;
-
 /// Streams on one HTTP/2 connection before another is opened.
 const STREAMS: usize = 100;
-
-/// Flow-control windows of an HTTP/2 connection to a server.
-const STREAM_WINDOW: u32 = 64 * 1024;
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
-
-/// A quiet HTTP/2 connection is asked whether it lives, and has as long again to answer.
-const H2_PING: Duration = Duration::from_secs(20);
 
 /// Connections handed on within a worker before other workers that wait get a turn.
 const TURN: u32 = 32;
@@ -173,7 +162,7 @@ impl ServerPool {
                     }
                     Granted::Permit(permit) => permit,
                 };
-                let opened = timeout_at(by, self.open_http1(permit)).await;
+                let opened = timeout_at(by, open::http1(&self.state, &self.upstream, permit)).await;
                 Ok(self.lease(Connection::Http1(self.opened(opened)?), false))
             }
             Protocol::Http2 => self.http2_stream().await,
@@ -280,39 +269,6 @@ impl ServerPool {
         handed
     }
 
-    async fn open_http1(&self, permit: Option<OwnedSemaphorePermit>) -> io::Result<Http1> {
-        let timeouts = &self.upstream.config.timeouts;
-        let paces = Paces {
-            first_byte: timeouts.first_byte,
-            head: timeouts.head,
-            idle: None,
-            send_idle: timeouts.send_idle,
-        };
-        let pace = Arc::new(Pace::new(paces, false));
-        pace.enter(Phase::Exchange);
-        let transport = connect(&self.state.server, self.upstream.tls.as_ref()).await?;
-        let io = TokioIo::new(DeadlineIo::new(transport, Arc::clone(&pace)));
-        let (sender, connection) = http1::Builder::new()
-            .max_buf_size(BUFFER)
-            .handshake(io)
-            .await
-            .map_err(io::Error::other)?;
-        let permit = Rc::new(permit);
-        let held = Rc::clone(&permit);
-        tokio::task::spawn_local(async move {
-            // What went wrong is told to the request that was under way. The permit is
-            // given up only after the socket: the server counts that.
-            connection.with_upgrades().await.ok();
-            drop(held);
-        });
-        Ok(Http1 {
-            sender,
-            pace,
-            idle_since: None,
-            _permit: permit,
-        })
-    }
-
     async fn http2_stream(self: &Rc<Self>) -> Result<Lease, Waited> {
         if let Some(stream) = self.free_stream(STREAMS) {
             return Ok(self.lease(Connection::Http2(stream), true));
@@ -340,7 +296,7 @@ impl ServerPool {
                 }
             },
         };
-        let opened = timeout_at(by, self.open_http2(permit)).await;
+        let opened = timeout_at(by, open::http2(&self.state, &self.upstream, permit)).await;
         let connection = self.opened(opened)?;
         let stream = connection.stream();
         self.http2.borrow_mut().push(connection);
@@ -355,37 +311,6 @@ impl ServerPool {
             .filter(|c| c.streams.get() < below)
             .min_by_key(|c| c.streams.get())
             .map(Http2::stream)
-    }
-
-    async fn open_http2(&self, permit: Option<OwnedSemaphorePermit>) -> io::Result<Http2> {
-        let paces = Paces {
-            send_idle: self.upstream.config.timeouts.send_idle,
-            ..Paces::default()
-        };
-        let pace = Arc::new(Pace::new(paces, true));
-        pace.enter(Phase::Idle);
-        let transport = connect(&self.state.server, self.upstream.tls.as_ref()).await?;
-        let io = TokioIo::new(DeadlineIo::new(transport, Arc::clone(&pace)));
-        let (sender, connection) = http2::Builder::new(LocalExecutor)
-            .timer(TokioTimer::new())
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_send_buf_size(BUFFER)
-            .keep_alive_interval(H2_PING)
-            .keep_alive_timeout(H2_PING)
-            .handshake(io)
-            .await
-            .map_err(io::Error::other)?;
-        tokio::task::spawn_local(async move {
-            connection.await.ok();
-            drop(permit);
-        });
-        Ok(Http2 {
-            sender,
-            pace,
-            streams: Rc::default(),
-            idle_since: Cell::new(Instant::now()),
-        })
     }
 
     fn opened<T>(
@@ -438,17 +363,5 @@ impl Http2 {
             pace: Arc::clone(&self.pace),
             streams: Rc::clone(&self.streams),
         }
-    }
-}
-
-/// Runs hyper's tasks on this worker.
-#[derive(Clone, Copy, Debug)]
-struct LocalExecutor;
-
-impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
-    fn execute(&self, task: F) {
-        tokio::task::spawn_local(async {
-            task.await;
-        });
     }
 }
