@@ -43,7 +43,7 @@ pub(super) fn check(
     let host = host(parts, peer)?;
     let target = canonical_target(parts, peer, limits)?;
     let chunked = framing(&parts.headers)?;
-    if let Some(length) = content_length(&parts.headers)
+    if let Some(length) = content_length(&parts.headers)?
         && limits.body.is_some_and(|most| length > most)
     {
         return Err(Refusal::new(Code::BodyTooLarge));
@@ -172,8 +172,23 @@ fn framing(headers: &HeaderMap) -> Result<bool, Refusal> {
     Ok(true)
 }
 
-fn content_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+/// One decimal number, in the one spelling that every server reads alike.
+fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Refusal> {
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    let Some(length) = lengths.next() else {
+        return Ok(None);
+    };
+    let digits = length.as_bytes();
+    let canonical =
+        digits == b"0" || (digits.iter().all(u8::is_ascii_digit) && !digits.starts_with(b"0"));
+    let number = length.to_str().ok().and_then(|text| text.parse().ok());
+    match (number, lengths.next()) {
+        (Some(number), None) if canonical => Ok(Some(number)),
+        _ => Err(Refusal::detailed(
+            Code::BadHeader,
+            "Content-Length is not one decimal number",
+        )),
+    }
 }
 
 /// The one protocol that the client asks to switch to. A list is no request that can be
