@@ -23,7 +23,7 @@ use tokio::sync::watch;
 use self::signals::{Hangup, Stops};
 use crate::admin::AdminListener;
 use crate::auth::Keys;
-use crate::config::{Config, Settings};
+use crate::config::{self, Config, Settings};
 use crate::fault::Faults;
 use crate::limit::Verifier;
 use crate::proxy::{Active, Gate};
@@ -81,6 +81,9 @@ async fn serve(
 ) -> Result<(), Error> {
     let started_at = Timestamp::now();
     let (mut stops, hangup) = (Stops::new(), Hangup::new());
+    // Read once more, now that it is watched: no change falls between the two.
+    let watch = reload::watch(&config);
+    let config = config::load(&config.path)?;
     let fixed = config.fixed.clone();
     let count = fixed.workers.get();
     let settings = Arc::new(config.settings.clone());
@@ -135,7 +138,7 @@ async fn serve(
     let writing = tokio::spawn(files.writer_task.run(async {
         writer_ended.await.ok();
     }));
-    let reloading = tokio::spawn(reload::run(Arc::clone(&shared), config, hangup));
+    let reloading = tokio::spawn(reload::run(Arc::clone(&shared), config, watch, hangup));
 
     shared.listening.store(true, Ordering::Release);
     announce(&shared, &addresses, admin_described.as_deref(), count);

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::signals::Hangup;
 use super::{Shared, active};
@@ -14,12 +15,25 @@ use crate::proxy::upstream::health;
 use crate::store::watch::{FileWatch, WatchedFile};
 use crate::telemetry::log;
 
-/// Follows the files until it is dropped; probes the upstreams' servers meanwhile.
-pub(super) async fn run(shared: Arc<Shared>, config: Config, mut hangup: Hangup) {
+/// How soon a reload that was refused is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Begins to watch the main file and what it names. A change is one against the state of
+/// now, so this comes before the files are read.
+pub(super) fn watch(config: &Config) -> Option<FileWatch> {
     let poll = config.settings.files.poll;
-    let watch = FileWatch::start(watched(&config), poll, true)
+    FileWatch::start(watched(&[config]), poll, true)
         .inspect_err(|e| tracing::error!(error = %e, "the main file is not watched"))
-        .ok();
+        .ok()
+}
+
+/// Follows the files until it is dropped; probes the upstreams' servers meanwhile.
+pub(super) async fn run(
+    shared: Arc<Shared>,
+    config: Config,
+    watch: Option<FileWatch>,
+    mut hangup: Hangup,
+) {
     let mut config = config;
     let mut probes = probe(&shared.gate.active());
     loop {
@@ -34,11 +48,13 @@ pub(super) async fn run(shared: Arc<Shared>, config: Config, mut hangup: Hangup)
             files = settled(watch.as_ref()) => {
                 tracing::debug!(?files, "files have changed");
             }
+            // A bad main file may name files that nobody watches, as nobody could read it.
+            () = tokio::time::sleep(RETRY), if shared.main_faults.load().is_some() => {}
         }
-        match reload(&shared, &config).await {
+        match reload(&shared, &config, watch.as_ref()).await {
             Ok(newer) => {
                 if let Some(watch) = &watch {
-                    watch.watch(watched(&newer), newer.settings.files.poll);
+                    watch.watch(watched(&[&newer]), newer.settings.files.poll);
                 }
                 config = newer;
                 shared.main_faults.store(None);
@@ -46,18 +62,29 @@ pub(super) async fn run(shared: Arc<Shared>, config: Config, mut hangup: Hangup)
                 probes = probe(&shared.gate.active());
             }
             Err(faults) => {
-                for fault in &faults.0 {
-                    tracing::error!(%fault, "not reloaded; what was in force stays");
+                // Told once, however often it is tried again.
+                if shared.main_faults.load().as_deref() != Some(&faults) {
+                    for fault in &faults.0 {
+                        tracing::error!(%fault, "not reloaded; what was in force stays");
+                    }
+                    shared.main_faults.store(Some(Arc::new(faults)));
                 }
-                shared.main_faults.store(Some(Arc::new(faults)));
             }
         }
     }
 }
 
 /// Reads everything anew and puts it in force, or changes nothing.
-async fn reload(shared: &Shared, old: &Config) -> Result<Config, Faults> {
+async fn reload(
+    shared: &Shared,
+    old: &Config,
+    watch: Option<&FileWatch>,
+) -> Result<Config, Faults> {
     let mut newer = config::load(&old.path)?;
+    if let Some(watch) = watch {
+        // Before they are read: no change falls between the two.
+        watch.watch(watched(&[old, &newer]), newer.settings.files.poll);
+    }
     let waiting = old.needs_restart(&newer);
     for key in &waiting {
         tracing::warn!(key, "changed; takes effect with a restart");
@@ -93,21 +120,24 @@ async fn reload(shared: &Shared, old: &Config) -> Result<Config, Faults> {
     Ok(newer)
 }
 
-/// The main file, and every file whose content it stands for.
-fn watched(config: &Config) -> Vec<WatchedFile> {
-    let settings = &config.settings;
-    let mut files: Vec<PathBuf> = vec![config.path.clone()];
-    for tls in [&settings.tls, &settings.admin.tls].into_iter().flatten() {
-        files.extend([tls.certificate.clone(), tls.private_key.clone()]);
-    }
-    for upstream in &settings.upstreams {
-        files.extend(upstream.tls.ca.clone());
-        if let Some((certificate, key)) = &upstream.tls.client {
-            files.extend([certificate.clone(), key.clone()]);
+/// The main file, and every file whose content it stands for, in these of its versions.
+fn watched(configs: &[&Config]) -> Vec<WatchedFile> {
+    let mut files: Vec<PathBuf> = Vec::new();
+    for config in configs {
+        let settings = &config.settings;
+        files.push(config.path.clone());
+        for tls in [&settings.tls, &settings.admin.tls].into_iter().flatten() {
+            files.extend([tls.certificate.clone(), tls.private_key.clone()]);
         }
+        for upstream in &settings.upstreams {
+            files.extend(upstream.tls.ca.clone());
+            if let Some((certificate, key)) = &upstream.tls.client {
+                files.extend([certificate.clone(), key.clone()]);
+            }
+        }
+        files.extend(settings.secrets.hmac_key_file.clone());
+        files.extend(settings.secrets.sealing_key_file.clone());
     }
-    files.extend(settings.secrets.hmac_key_file.clone());
-    files.extend(settings.secrets.sealing_key_file.clone());
     files.sort();
     files.dedup();
     let watched = |path| WatchedFile { path, loaded: None };
