@@ -16,6 +16,10 @@ check:
 test *WORDS:
     cargo nextest run --locked {{WORDS}}
 
+# The long tests at their full size; some minutes.
+soak:
+    scripts/soak
+
 # Formats the sources.
 fmt:
     cargo fmt --all

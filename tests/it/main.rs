@@ -1,0 +1,20 @@
+//! The gate as its users meet it: the real binary, real sockets, a module per behaviour.
+//!
+//! Each test starts a gate of its own with [`support::Gate`], mostly before a
+//! [`support::Recorder`] that writes down every byte the gate sends on. Nothing here
+//! knows the inside of the crate: what is asserted is the contract.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and says on standard error what it skipped"
+)]
+
+mod support;
+
+mod bounds;
+mod decision;
+mod faults;
+mod forwarding;
+mod programs;
+mod reload;
+mod soak;

@@ -1,0 +1,7 @@
+//! The gate between programs that other people wrote.
+
+mod curl;
+mod demo;
+mod grpc;
+mod nginx;
+mod websocket;

@@ -1,0 +1,228 @@
+//! What a gate is started with: its files, and the start itself.
+
+use std::fmt::Write as _;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use super::{Gate, Lines, process};
+use crate::support::fixture::{self, OPERATOR};
+use crate::support::ports::Port;
+use crate::support::recorder::Recorder;
+use crate::support::tls::Identity;
+
+/// How long a gate may take to be ready, on a busy machine.
+const START: Duration = Duration::from_secs(30);
+
+/// What a gate is started with.
+#[derive(Default)]
+pub(crate) struct Builder {
+    proxy: String,
+    upstream: String,
+    servers: Vec<String>,
+    sections: String,
+    catalog: Option<String>,
+    tokens: Option<String>,
+    tls: Option<(String, String)>,
+    files: Vec<(String, Vec<u8>)>,
+    listen: Option<String>,
+    config_map: Vec<String>,
+}
+
+impl Builder {
+    /// A server of the first upstream.
+    pub(crate) fn server(mut self, url: impl Into<String>) -> Self {
+        self.servers.push(url.into());
+        self
+    }
+
+    /// The recorder as a server of the first upstream.
+    pub(crate) fn before(self, upstream: &Recorder) -> Self {
+        self.server(upstream.url())
+    }
+
+    /// A line of `[proxy]`.
+    pub(crate) fn proxy(mut self, line: &str) -> Self {
+        writeln!(self.proxy, "{line}").unwrap();
+        self
+    }
+
+    /// A line of the first `[[upstream]]`.
+    pub(crate) fn upstream(mut self, line: &str) -> Self {
+        writeln!(self.upstream, "{line}").unwrap();
+        self
+    }
+
+    /// Whole sections beside the usual ones.
+    pub(crate) fn section(mut self, text: &str) -> Self {
+        writeln!(self.sections, "{text}").unwrap();
+        self
+    }
+
+    /// The catalogue, instead of [`fixture::CATALOG`].
+    pub(crate) fn catalog(mut self, text: impl Into<String>) -> Self {
+        self.catalog = Some(text.into());
+        self
+    }
+
+    /// The tokens, instead of [`fixture::tokens`].
+    pub(crate) fn tokens(mut self, text: impl Into<String>) -> Self {
+        self.tokens = Some(text.into());
+        self
+    }
+
+    /// The gate speaks TLS as this identity.
+    pub(crate) fn tls(mut self, identity: &Identity) -> Self {
+        self.tls = Some((identity.certificate.clone(), identity.key.clone()));
+        self
+    }
+
+    /// One more file beside the main one.
+    pub(crate) fn file(mut self, name: &str, content: impl Into<Vec<u8>>) -> Self {
+        self.files.push((name.to_owned(), content.into()));
+        self
+    }
+
+    /// Another address to listen on.
+    pub(crate) fn listen(mut self, address: &str) -> Self {
+        self.listen = Some(address.to_owned());
+        self
+    }
+
+    /// These files lie as a Kubernetes ConfigMap lays them: each a link through `..data`,
+    /// which is a link to a directory.
+    pub(crate) fn config_map(mut self, files: &[&str]) -> Self {
+        self.config_map = files.iter().map(|&file| file.to_owned()).collect();
+        self
+    }
+
+    /// Starts it, and waits until it is ready.
+    #[track_caller]
+    pub(crate) fn start(self) -> Gate {
+        let deadline = Instant::now() + START;
+        loop {
+            let laid = self.lay();
+            match laid.spawn(deadline) {
+                Ok(gate) => return gate,
+                // Something outside the tests took the port between the probe and the gate.
+                Err(stderr) if stderr.contains("in use") && Instant::now() < deadline => {}
+                Err(stderr) => panic!("the gate did not start:\n{stderr}"),
+            }
+        }
+    }
+
+    /// Runs a command of the binary on these files to its end.
+    #[track_caller]
+    pub(crate) fn run(self, command: &str) -> Output {
+        let laid = self.lay();
+        process::output(
+            Command::new(env!("CARGO_BIN_EXE_sidgate"))
+                .args([command, "--config"])
+                .arg(laid.dir.path().join("sidgate.toml")),
+            START,
+        )
+    }
+
+    /// Writes the files.
+    fn lay(&self) -> Laid {
+        let dir = tempfile::tempdir().unwrap();
+        let (port, admin) = (Port::claim(), Port::claim());
+        let listen = self
+            .listen
+            .clone()
+            .unwrap_or_else(|| port.address().to_string());
+        let mut main = format!("[proxy]\nlisten = [\"{listen}\"]\n");
+        if !self.proxy.contains("workers") {
+            main.push_str("workers = 2\n");
+        }
+        if let Some((certificate, key)) = &self.tls {
+            fs::write(dir.path().join("cert.pem"), certificate).unwrap();
+            let key_file = dir.path().join("key.pem");
+            fs::write(&key_file, key).unwrap();
+            fs::set_permissions(&key_file, Permissions::from_mode(0o600)).unwrap();
+            main.push_str("tls = { certificate = \"cert.pem\", private_key = \"key.pem\" }\n");
+        }
+        main.push_str(&self.proxy);
+        // A gate without an upstream of its own gets one where nothing listens.
+        let servers = if self.servers.is_empty() {
+            vec!["http://127.0.0.1:1".to_owned()]
+        } else {
+            self.servers.clone()
+        };
+        write!(
+            main,
+            "\n[[upstream]]\nname = \"default\"\nservers = {servers:?}\n{}\n\
+             [files]\ncatalog = \"catalog.toml\"\ntokens = \"tokens.toml\"\n\n\
+             [admin]\nlisten = \"{}\"\n\
+             [[admin.operator]]\nname = \"{}\"\nrole = \"administrator\"\ndigest = \"{}\"\n\n{}",
+            self.upstream,
+            admin.address(),
+            OPERATOR.sid,
+            fixture::digest(OPERATOR.secret),
+            self.sections,
+        )
+        .unwrap();
+        for (name, content) in &self.files {
+            fs::write(dir.path().join(name), content).unwrap();
+        }
+        let catalog = self.catalog.as_deref().unwrap_or(fixture::CATALOG);
+        fs::write(dir.path().join("catalog.toml"), catalog).unwrap();
+        let tokens = self.tokens.clone().unwrap_or_else(fixture::tokens);
+        fs::write(dir.path().join("tokens.toml"), tokens).unwrap();
+        fs::write(dir.path().join("sidgate.toml"), main).unwrap();
+        if !self.config_map.is_empty() {
+            fs::create_dir(dir.path().join("..first")).unwrap();
+            symlink("..first", dir.path().join("..data")).unwrap();
+        }
+        for file in &self.config_map {
+            let inner = Path::new("..data").join(file);
+            fs::rename(dir.path().join(file), dir.path().join(&inner)).unwrap();
+            symlink(inner, dir.path().join(file)).unwrap();
+        }
+        Laid { dir, port, admin }
+    }
+}
+
+/// Files on disk, not started.
+struct Laid {
+    dir: TempDir,
+    port: Port,
+    admin: Port,
+}
+
+impl Laid {
+    /// Starts the gate; its standard error where it ended instead.
+    fn spawn(self, deadline: Instant) -> Result<Gate, String> {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_sidgate"))
+            .args(["serve", "--config"])
+            .arg(self.dir.path().join("sidgate.toml"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = Lines::of(child.stdout.take().unwrap());
+        let stderr = Lines::of(child.stderr.take().unwrap());
+        let mut gate = Gate {
+            child,
+            stdout,
+            stderr,
+            dir: self.dir,
+            port: self.port,
+            admin: self.admin,
+        };
+        while !gate.is_ready() {
+            if gate.child.try_wait().unwrap().is_some() {
+                gate.stderr.wait_end();
+                return Err(gate.stderr.text());
+            }
+            assert!(Instant::now() < deadline, "not ready within {START:?}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(gate)
+    }
+}
