@@ -17,4 +17,5 @@ mod faults;
 mod forwarding;
 mod programs;
 mod reload;
+mod security;
 mod soak;
