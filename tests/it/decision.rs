@@ -1,6 +1,7 @@
 //! Contract section 3: each row of the table, their order, and what an answer looks like.
 
 mod binding;
+mod digests;
 mod matching;
 mod versions;
 

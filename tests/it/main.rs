@@ -15,6 +15,7 @@ mod bounds;
 mod decision;
 mod faults;
 mod forwarding;
+mod observed;
 mod programs;
 mod reload;
 mod security;

@@ -62,8 +62,13 @@ pub(crate) struct Running {
 impl Running {
     #[track_caller]
     pub(crate) fn start(command: &mut Command) -> Self {
+        Self::start_with(command.stdin(Stdio::null()))
+    }
+
+    /// With the standard input that the command has.
+    #[track_caller]
+    pub(crate) fn start_with(command: &mut Command) -> Self {
         let mut child = command
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
