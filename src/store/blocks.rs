@@ -24,8 +24,17 @@ pub(super) struct Cut {
 
 /// Cuts a text.
 pub(super) fn cut(text: &str) -> Cut {
-    let bytes = text.as_bytes();
     let start = if text.starts_with('\u{feff}') { 3 } else { 0 };
+    cut_from(text, start, true)
+}
+
+/// Cuts the rest of a text, from where a block begins.
+pub(super) fn cut_on(text: &str) -> Cut {
+    cut_from(text, 0, false)
+}
+
+fn cut_from(text: &str, start: usize, opens: bool) -> Cut {
+    let bytes = text.as_bytes();
     let mut starts = Vec::new();
     let mut comments = None;
     let mut line = start;
@@ -36,7 +45,7 @@ pub(super) fn cut(text: &str) -> Cut {
                 comments.get_or_insert(line);
             }
             Some(b'[') if is_header(bytes, at) => {
-                let above = comments.take().filter(|&run| run != start);
+                let above = comments.take().filter(|&run| !opens || run != start);
                 starts.push(above.unwrap_or(line));
             }
             _ => comments = None,

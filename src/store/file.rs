@@ -7,22 +7,21 @@
 mod delta;
 mod exchange;
 mod render;
+mod scan;
 mod splice;
 
 use std::collections::HashMap;
-use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use toml::de::DeTable;
 
 use self::delta::{Delta, align};
 use self::exchange::Exchange;
-use super::blocks::{self, Cut};
+use self::scan::Found;
 use super::places::{self, Flaw};
-use super::read::{self, Reading};
+use super::read::{self, Opened};
 use super::{CommitError, Load, StoreRevision, Terms, TokenChange, TokenStore, entry};
 use crate::catalog::Catalog;
 use crate::fault::{Fault, Faults};
@@ -30,8 +29,6 @@ use crate::token::{Sid, Token};
 
 /// More faults than this are counted, not told: a wholly wrong file has one per token.
 const FAULTS_MAX: usize = 1_000;
-/// Fewer blocks than this are parsed on one thread.
-const PARALLEL_MIN: usize = 2_000;
 
 /// Where the token file lies and what bounds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,57 +83,57 @@ impl TokenFile {
 
     fn read(&self, terms: &Terms<'_>) -> Result<(Contents, Load), Faults> {
         let path = &self.settings.path;
-        let Reading { text, .. } = read::read(path, self.settings.max_size)?;
-        if text.trim_start_matches('\u{feff}').trim().is_empty() {
+        let opened = Opened::open(path, self.settings.max_size)?;
+        let Ok(scan) = scan::scan(opened.bytes(), scan::PIECE) else {
+            // Read once more, whole, to tell what is wrong and where.
+            read::read(path, self.settings.max_size)?;
+            return Err(read::changed(path).into());
+        };
+        if scan.blank {
             // So looks a file that was cut short on its way to the disk.
             let message = "is empty; a file of no tokens holds at least a comment";
             return Err(Fault::new(path, message).into());
         }
-        let Cut {
-            preamble,
-            blocks: places,
-        } = blocks::cut(&text);
-        if places.len() > self.settings.max_tokens {
-            let (has, most) = (places.len(), self.settings.max_tokens);
+        if scan.found.len() > self.settings.max_tokens {
+            let (has, most) = (scan.found.len(), self.settings.max_tokens);
             let message = format!("has {has} tokens, more than [files] max_tokens = {most}");
             return Err(Fault::new(path, message).into());
         }
-        let hashes = places.iter().map(|place| hash(slice(&text, place)));
-        let hashes: Vec<Hash> = hashes.collect();
-        let revision = StoreRevision(hash(&text));
-        let kept = self.kept(&hashes, terms);
-        let fresh: Vec<&Range<usize>> = places
+        let kept = self.kept(&scan.found, terms);
+        let fresh: Vec<&Found> = scan
+            .found
             .iter()
             .zip(&kept)
-            .filter_map(|(place, kept)| kept.is_none().then_some(place))
+            .filter_map(|(found, kept)| kept.is_none().then_some(found))
             .collect();
         // A start has all cores to itself; a reload leaves them to the workers.
         let threads = if self.loaded.is_none() {
-            all_cores()
+            scan::all_cores()
         } else {
             1
         };
-        let (fresh, mut flaws) = parse(&text, &fresh, terms, threads);
-        flaws.extend(preamble_flaw(&text, &preamble));
+        let parsed = scan::parse(&opened.file, &fresh, terms, threads);
+        let (fresh, mut flaws) = parsed.map_err(|_| read::changed(path))?;
+        opened.close(path)?;
+        flaws.extend(scan.flaw);
 
-        let old = self
-            .loaded
-            .as_ref()
-            .map_or(&[][..], |loaded| &loaded.blocks);
+        let loaded = self.loaded.as_ref();
+        let old = loaded.map_or(&[][..], |loaded| &loaded.blocks);
         let mut delta = Delta::from(old, &kept);
         let mut fresh = fresh.into_iter();
-        let mut blocks = Vec::with_capacity(places.len());
-        for ((place, hash), kept) in places.into_iter().zip(hashes).zip(kept) {
+        let mut blocks = Vec::with_capacity(scan.found.len());
+        for (Found { place, hash }, kept) in scan.found.into_iter().zip(kept) {
             let token = match kept.and_then(|at| old.get(at)) {
                 Some(block) => Some(Arc::clone(&block.token)),
                 None => fresh.next().flatten().map(|token| delta.put(token)),
             };
             blocks.extend(token.map(|token| Block { hash, place, token }));
         }
-        flaws.extend(duplicates(&text, &blocks));
-        if !flaws.is_empty() {
-            return Err(places::tell(path, &text, flaws, FAULTS_MAX));
+        let twins = twins(&blocks);
+        if !flaws.is_empty() || !twins.is_empty() {
+            return Err(self.tell(scan.revision, flaws, &twins));
         }
+        let revision = scan.revision;
         let contents = Contents {
             revision,
             blocks,
@@ -145,26 +142,51 @@ impl TokenFile {
         };
         let Delta { gone, put } = delta;
         let gone = gone.into_keys().collect();
-        Ok((
-            contents,
-            Load {
-                revision,
-                put,
-                gone,
-            },
-        ))
+        let load = Load {
+            revision,
+            put,
+            gone,
+        };
+        Ok((contents, load))
+    }
+
+    /// Tells flaws by line and column, for which the text is read once more.
+    fn tell(
+        &self,
+        revision: StoreRevision,
+        mut flaws: Vec<Flaw>,
+        twins: &[(&Block, &Block)],
+    ) -> Faults {
+        let path = &self.settings.path;
+        let text = match read::read(path, self.settings.max_size) {
+            Ok(reading) => reading.text,
+            Err(fault) => return fault.into(),
+        };
+        if StoreRevision(hash(&text)) != revision {
+            return read::changed(path).into();
+        }
+        let place =
+            |block: &Block| block.place.start + entry::sid_offset(slice(&text, &block.place));
+        flaws.extend(twins.iter().take(FAULTS_MAX).map(|(earlier, later)| {
+            let sid = &later.token.sid;
+            Flaw {
+                see: Some(place(earlier)),
+                ..Flaw::new(place(later), format!("the SID {sid} is used already, at"))
+            }
+        }));
+        places::tell(path, &text, flaws, FAULTS_MAX)
     }
 
     /// For each new block the loaded one with the same hash, where its token still holds.
-    fn kept(&self, hashes: &[Hash], terms: &Terms<'_>) -> Vec<Option<usize>> {
+    fn kept(&self, found: &[Found], terms: &Terms<'_>) -> Vec<Option<usize>> {
         let Some(loaded) = &self.loaded else {
-            return vec![None; hashes.len()];
+            return vec![None; found.len()];
         };
         let same_catalog = match (&loaded.catalog, terms.catalog) {
             (Some(loaded), Some(now)) => Arc::ptr_eq(loaded, now),
             _ => false,
         };
-        let mut kept = align(&loaded.blocks, hashes);
+        let mut kept = align(&loaded.blocks, found);
         if !same_catalog || loaded.hmac != terms.hmac {
             // One that no longer fits is parsed again, to tell the fault at its place.
             for at in &mut kept {
@@ -243,102 +265,21 @@ fn slice<'t>(text: &'t str, place: &Range<usize>) -> &'t str {
 }
 
 fn hash(text: &str) -> Hash {
-    let digest = digest(&SHA256, text.as_bytes());
-    *digest.as_ref().first_chunk().expect("SHA-256 has 32 bytes")
+    truncated(digest(&SHA256, text.as_bytes()).as_ref())
 }
 
-fn all_cores() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
+fn truncated(digest: &[u8]) -> Hash {
+    *digest.first_chunk().expect("SHA-256 has 32 bytes")
 }
 
-/// Parses blocks, on several threads where there are many. A block with flaws gives `None`.
-fn parse(
-    text: &str,
-    places: &[&Range<usize>],
-    terms: &Terms<'_>,
-    threads: usize,
-) -> (Vec<Option<Arc<Token>>>, Vec<Flaw>) {
-    if threads < 2 || places.len() < PARALLEL_MIN {
-        return parse_chunk(text, places, terms);
-    }
-    let chunks = places.chunks(places.len().div_ceil(threads));
-    std::thread::scope(|scope| {
-        let started: Vec<_> = chunks
-            .map(|chunk| {
-                let work = move || parse_chunk(text, chunk, terms);
-                (chunk, std::thread::Builder::new().spawn_scoped(scope, work))
-            })
-            .collect();
-        let mut all = (Vec::with_capacity(places.len()), Vec::new());
-        for (chunk, thread) in started {
-            // Where no thread could be had, the work is done here.
-            let joined = thread.ok().and_then(|thread| thread.join().ok());
-            let (tokens, flaws) = joined.unwrap_or_else(|| parse_chunk(text, chunk, terms));
-            all.0.extend(tokens);
-            all.1.extend(flaws);
-        }
-        all
-    })
-}
-
-fn parse_chunk(
-    text: &str,
-    places: &[&Range<usize>],
-    terms: &Terms<'_>,
-) -> (Vec<Option<Arc<Token>>>, Vec<Flaw>) {
-    let mut flaws = Vec::new();
-    let tokens = places
-        .iter()
-        .map(|place| {
-            if flaws.len() > FAULTS_MAX {
-                // More than are told: the rest need not be found.
-                return None;
-            }
-            let parsed = entry::parse(slice(text, place), terms);
-            let moved = |flaw: Flaw| flaw.moved(place.start);
-            parsed
-                .map_err(|found| flaws.extend(found.into_iter().map(moved)))
-                .ok()
-                .map(Arc::new)
-        })
-        .collect();
-    (tokens, flaws)
-}
-
-/// What is wrong with the text before the first block: anything but comments.
-fn preamble_flaw(text: &str, preamble: &Range<usize>) -> Option<Flaw> {
-    let before = slice(text, preamble);
-    let body = blocks::body_start(before);
-    let flaw = match before.get(body..).filter(|rest| !rest.is_empty()) {
-        Some(rest) if rest.trim_start().starts_with("token") => {
-            let message = "write each token as a [[token]] table; `token = ...` is not read";
-            Flaw::new(body, message)
-        }
-        Some(_) => Flaw::new(body, "only comments may stand before the first [[token]]"),
-        // Nothing but comments; the parser knows what may stand in one.
-        None => {
-            let error = DeTable::parse(before).err()?;
-            let offset = error.span().map_or(0, |span| span.start);
-            Flaw::new(offset, format!("invalid TOML: {}", error.message()))
-        }
-    };
-    Some(flaw.moved(preamble.start))
-}
-
-/// Every token whose SID an earlier one has.
-fn duplicates(text: &str, blocks: &[Block]) -> Vec<Flaw> {
-    let mut first: HashMap<&Sid, &Block> = HashMap::with_capacity(blocks.len());
-    let mut flaws = Vec::new();
-    for block in blocks {
-        if let Some(earlier) = first.insert(&block.token.sid, block) {
-            let place = |b: &Block| b.place.start + entry::sid_offset(slice(text, &b.place));
-            let sid = &block.token.sid;
-            let mut flaw = Flaw::new(place(block), format!("the SID {sid} is used already, at"));
-            flaw.see = Some(place(earlier));
-            flaws.push(flaw);
-        }
-    }
-    flaws
+/// Every block whose SID an earlier one has, with that one.
+fn twins(blocks: &[Block]) -> Vec<(&Block, &Block)> {
+    let mut last: HashMap<&Sid, &Block> = HashMap::with_capacity(blocks.len());
+    let twins = blocks.iter().filter_map(|block| {
+        let earlier = last.insert(&block.token.sid, block)?;
+        Some((earlier, block))
+    });
+    twins.collect()
 }
 
 #[cfg(test)]

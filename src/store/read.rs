@@ -67,40 +67,62 @@ pub struct Reading {
     pub stamp: Stamp,
 }
 
+/// A regular file, open for reading.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) file: File,
+    stamp: Stamp,
+}
+
+impl Opened {
+    /// Opens a regular file of at most `most` bytes.
+    pub(super) fn open(path: &Path, most: u64) -> Result<Self, Fault> {
+        // O_NONBLOCK: opening a FIFO that nobody writes to would wait for ever.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+        let file = rustix::fs::open(path, flags, Mode::empty());
+        let file = File::from(file.map_err(|error| unreadable(path, error.into()))?);
+        let metadata = file.metadata().map_err(|error| unreadable(path, error))?;
+        if !metadata.is_file() {
+            return Err(Fault::new(path, "is not a regular file"));
+        }
+        if metadata.len() > most {
+            let message = format!("has more than {most} bytes, see [files] max_size");
+            return Err(Fault::new(path, message));
+        }
+        let stamp = Stamp::new(&metadata);
+        Ok(Self { file, stamp })
+    }
+
+    /// The file's bytes, as many as it had when it was opened: one that grows has changed.
+    pub(super) fn bytes(&self) -> impl Read + '_ {
+        (&self.file).take(self.stamp.size)
+    }
+
+    /// The state of the file, the same as when it was opened.
+    pub(super) fn close(self, path: &Path) -> Result<Stamp, Fault> {
+        let now = self
+            .file
+            .metadata()
+            .map_err(|error| unreadable(path, error))?;
+        if Stamp::new(&now) == self.stamp {
+            Ok(self.stamp)
+        } else {
+            Err(changed(path))
+        }
+    }
+}
+
 /// Reads a regular file of at most `most` bytes as UTF-8.
 ///
 /// # Errors
 /// A fault where the path leads to no regular file, to one that cannot be read, is too
 /// large, is not UTF-8, or changed while it was read.
 pub fn read(path: &Path, most: u64) -> Result<Reading, Fault> {
-    let unreadable = |error: io::Error| Fault::new(path, format!("cannot be read: {error}"));
-    // O_NONBLOCK: opening a FIFO that nobody writes to would wait for ever.
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-    let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| unreadable(e.into()))?;
-    let mut file = File::from(file);
-    let metadata = file.metadata().map_err(unreadable)?;
-    if !metadata.is_file() {
-        return Err(Fault::new(path, "is not a regular file"));
-    }
-    let too_large = || {
-        Fault::new(
-            path,
-            format!("has more than {most} bytes, see [files] max_size"),
-        )
-    };
-    if metadata.len() > most {
-        return Err(too_large());
-    }
-    let stamp = Stamp::new(&metadata);
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
-    let bounded = &mut (&mut file).take(most.saturating_add(1));
-    bounded.read_to_end(&mut bytes).map_err(unreadable)?;
-    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > most {
-        return Err(too_large());
-    }
-    if Stamp::new(&file.metadata().map_err(unreadable)?) != stamp {
-        return Err(Fault::new(path, "was changed while it was read"));
-    }
+    let opened = Opened::open(path, most)?;
+    let mut bytes = Vec::with_capacity(usize::try_from(opened.stamp.size).unwrap_or(0));
+    let read = opened.bytes().read_to_end(&mut bytes);
+    read.map_err(|error| unreadable(path, error))?;
+    let stamp = opened.close(path)?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let bytes = error.as_bytes().get(..valid).unwrap_or_default();
@@ -108,6 +130,15 @@ pub fn read(path: &Path, most: u64) -> Result<Reading, Fault> {
         Fault::at(path, &text, valid, "is not UTF-8")
     })?;
     Ok(Reading { text, stamp })
+}
+
+/// The fault of a file that changed while it was read.
+pub(super) fn changed(path: &Path) -> Fault {
+    Fault::new(path, "was changed while it was read")
+}
+
+fn unreadable(path: &Path, error: io::Error) -> Fault {
+    Fault::new(path, format!("cannot be read: {error}"))
 }
 
 #[cfg(test)]

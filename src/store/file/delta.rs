@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::scan::Found;
 use super::{Block, Hash};
 use crate::token::{Sid, Token};
 
 /// Pairs new blocks with loaded ones of the same hash, each used once. Edits are mostly few,
 /// so that equal heads and tails leave little to look up.
-pub(super) fn align(old: &[Block], new: &[Hash]) -> Vec<Option<usize>> {
-    let same = |(old, new): &(&Block, &Hash)| old.hash == **new;
+pub(super) fn align(old: &[Block], new: &[Found]) -> Vec<Option<usize>> {
+    let same = |(old, new): &(&Block, &Found)| old.hash == new.hash;
     let head = old.iter().zip(new).take_while(same).count();
     let rest = old.len().min(new.len()) - head;
     let tail = old
@@ -25,13 +26,13 @@ pub(super) fn align(old: &[Block], new: &[Hash]) -> Vec<Option<usize>> {
     let tail_from = new.len() - tail;
     new.iter()
         .enumerate()
-        .map(|(at, hash)| {
+        .map(|(at, found)| {
             if at < head {
                 Some(at)
             } else if at >= tail_from {
                 Some(old.len() - (new.len() - at))
             } else {
-                middle.remove(hash)
+                middle.remove(&found.hash)
             }
         })
         .collect()

@@ -203,14 +203,16 @@ fn a_scope_that_the_catalogue_drops_is_told_at_its_place() {
 #[test]
 fn many_blocks_are_parsed_on_several_threads_and_stay_in_order() {
     let text: String = (0..5_000).map(|at| block(&format!("T{at}"), "")).collect();
-    let cut = blocks::cut(&text);
-    let places: Vec<_> = cut.blocks.iter().collect();
+    let files = Files::new(&text);
+    let file = std::fs::File::open(files.tokens()).expect("opened");
+    let found = scan::scan(&file, 1_000).expect("read").found;
+    let found: Vec<_> = found.iter().collect();
     let catalog = catalog();
     let terms = Terms {
         catalog: Some(&catalog),
         hmac: false,
     };
-    let (tokens, flaws) = parse(&text, &places, &terms, 3);
+    let (tokens, flaws) = scan::parse(&file, &found, &terms, 3).expect("read");
     assert!(flaws.is_empty());
     let sids = tokens.iter().flatten().map(|token| token.sid.to_string());
     assert!(sids.eq((0..5_000).map(|at| format!("T{at}"))));
