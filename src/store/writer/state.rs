@@ -72,10 +72,12 @@ impl WriterState {
         let edits = self.pair.take(next);
         if !summary.is_empty() {
             self.publish();
+        }
+        self.shared.accept(&self.pair, &summary);
+        if !summary.is_empty() {
             let records = record::of_files(&edits, &summary, self.pair.catalog());
             self.tell_audit(records);
         }
-        self.shared.accept(&self.pair, &summary);
         edits.into_iter().map(|edit| edit.sid).collect()
     }
 

@@ -46,10 +46,11 @@ impl Fixture {
         self.writer.snapshot().load().revision.0
     }
 
-    /// Waits until something holds, at most as long as is promised.
+    /// Waits until something holds and the status tells of the snapshot in force, at most as
+    /// long as is promised.
     async fn until(&self, holds: impl Fn(&Self) -> bool) {
         let before = Instant::now();
-        while !holds(self) {
+        while !holds(self) || self.writer.status().revision.0 != self.revision() {
             assert!(before.elapsed() < PROMISE, "{:?}", self.writer.status());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
