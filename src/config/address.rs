@@ -12,6 +12,35 @@ use super::{Server, ServerAddress};
 /// The longest path of a Unix socket on Linux: `sun_path` without its last NUL.
 const MAX_SOCKET_PATH: usize = 107;
 
+impl Server {
+    /// Reads an address as the main file writes one: `http://HOST[:PORT]`,
+    /// `https://HOST[:PORT]` or `unix:PATH`.
+    ///
+    /// # Errors
+    /// What is wrong with it, in a few words.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        match text.strip_prefix("unix:") {
+            Some("") => Err("expected a path after unix:"),
+            Some(path) => unix_server(text, Path::new(path)),
+            None => server(text),
+        }
+    }
+
+    /// Whether it is on this machine, by its address alone: no name is looked up.
+    #[must_use]
+    pub fn is_on_this_machine(&self) -> bool {
+        let ServerAddress::Tcp(host, _) = &self.address else {
+            return true;
+        };
+        if let Ok(address) = host.parse::<IpAddr>() {
+            return address.to_canonical().is_loopback();
+        }
+        // RFC 6761 6.3: these names are never anything else.
+        let name = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+        name == "localhost" || name.ends_with(".localhost")
+    }
+}
+
 /// Whether only this machine reaches the address.
 pub(super) fn is_loopback(address: &SocketAddr) -> bool {
     address.ip().to_canonical().is_loopback()
@@ -109,6 +138,29 @@ fn host(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn this_machine_is_told_by_the_address_alone() {
+        for (text, here) in [
+            ("unix:run/admin.sock", true),
+            ("http://127.0.0.1:1", true),
+            ("http://127.9.9.9", true),
+            ("http://[::1]:1", true),
+            ("http://[::ffff:127.0.0.1]", true),
+            ("http://LocalHost.:1", true),
+            ("http://admin.localhost", true),
+            ("http://192.0.2.7", false),
+            ("http://localhost.example", false),
+            ("http://notlocalhost", false),
+            ("https://[2001:db8::1]", false),
+        ] {
+            let server = Server::parse(text).expect(text);
+            assert_eq!(server.is_on_this_machine(), here, "{text}");
+        }
+        for bad in ["unix:", "127.0.0.1:1", "", "http://", "http://a/b"] {
+            assert!(Server::parse(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn a_server_is_an_authority_and_a_default_port() {
