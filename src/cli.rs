@@ -3,6 +3,7 @@
 mod check;
 mod demo;
 mod digest;
+mod secret;
 mod serve;
 
 use std::fs::File;
@@ -71,7 +72,7 @@ pub enum Error {
     Demo(#[from] demo::Error),
     /// `digest` had nothing to digest.
     #[error(transparent)]
-    Digest(#[from] digest::Error),
+    Digest(#[from] secret::Error),
 }
 
 impl From<app::Error> for Error {
