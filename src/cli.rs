@@ -1,10 +1,16 @@
 //! The command line: what can be asked of `sidgate`. One file per command.
 
+mod audit;
 mod check;
+mod client;
+mod completions;
 mod demo;
 mod digest;
+mod explain;
 mod secret;
 mod serve;
+mod text;
+mod token;
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -24,7 +30,7 @@ use crate::telemetry::log;
     version,
     subcommand_required = true,
     arg_required_else_help = false,
-    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage."
+    after_help = EXIT_CODES
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -37,7 +43,13 @@ enum Command {
     Check(check::Check),
     Demo(demo::Demo),
     Digest(digest::Digest),
+    Token(token::Token),
+    Explain(explain::Explain),
+    Audit(audit::Audit),
+    Completions(completions::Completions),
 }
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage.";
 
 /// The main file where no other is named.
 const MAIN_FILE: &str = "config/sidgate.toml";
@@ -73,6 +85,32 @@ pub enum Error {
     /// `digest` had nothing to digest.
     #[error(transparent)]
     Digest(#[from] secret::Error),
+    /// The admin API did not do what it was asked.
+    #[error(transparent)]
+    Client(#[from] client::Error),
+    /// `token` had nothing to send.
+    #[error(transparent)]
+    Fields(#[from] token::FieldsError),
+    /// `token` was not told to go on.
+    #[error(transparent)]
+    Confirm(#[from] token::ConfirmError),
+    /// `explain` says no, or cannot say.
+    #[error(transparent)]
+    Explain(#[from] explain::Error),
+    /// `audit` found what should not be.
+    #[error(transparent)]
+    Audit(#[from] audit::Error),
+    /// Arguments that do not go together.
+    #[error("{0}")]
+    Usage(&'static str),
+}
+
+impl Error {
+    /// 1, and 2 for wrong usage.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        if matches!(self, Self::Usage(_)) { 2 } else { 1 }
+    }
 }
 
 impl From<app::Error> for Error {
@@ -88,13 +126,17 @@ impl Cli {
     /// Runs the command; what it has to say goes to `out`.
     ///
     /// # Errors
-    /// [`Error`]; the exit code is then 1.
+    /// [`Error`], which has the exit code.
     pub fn run(self, out: &mut impl Write) -> Result<(), Error> {
         match self.command {
             Command::Serve(command) => command.run(),
             Command::Check(command) => command.run(out),
             Command::Demo(command) => command.run(out),
             Command::Digest(command) => command.run(&mut stdin().map_err(Error::Input)?, out),
+            Command::Token(command) => command.run(out),
+            Command::Explain(command) => command.run(out),
+            Command::Audit(command) => command.run(out),
+            Command::Completions(command) => command.run(out),
         }
     }
 }

@@ -11,14 +11,14 @@ use sidgate::cli::{self, Cli};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    // Wrong usage ends here, with exit code 2.
+    // Nearly all wrong usage ends here, with exit code 2.
     let cli = Cli::parse();
     let Err(error) = cli.run(&mut io::stdout()) else {
         return ExitCode::SUCCESS;
     };
     // Where standard error cannot be written either, the exit code says it.
     let _ = explain(&error, &mut io::stderr().lock());
-    ExitCode::FAILURE
+    ExitCode::from(error.exit_code())
 }
 
 /// Says what went wrong and why: faults of files as they are, one a line, all else in one.

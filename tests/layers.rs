@@ -95,6 +95,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "app",
             "admin",
             "store",
+            "net",
             "auth",
             "snapshot",
             "catalog",
