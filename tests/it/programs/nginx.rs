@@ -27,7 +27,8 @@ impl Nginx {
         fs::create_dir_all(at.join("files/v1/items")).unwrap();
         let config = format!(
             r#"daemon off;
-worker_processes 1;
+# One process: what is killed at the end of the test leaves no worker behind.
+master_process off;
 pid {at}/nginx.pid;
 error_log stderr;
 events {{ worker_connections 256; }}
@@ -63,8 +64,7 @@ http {{
                 .arg("-p")
                 .arg(at)
                 .arg("-c")
-                .arg(at.join("nginx.conf"))
-                .args(["-g", "user root;"]),
+                .arg(at.join("nginx.conf")),
         );
         eventually("nginx listens", Duration::from_secs(10), || {
             std::net::TcpStream::connect(port.address()).ok()
