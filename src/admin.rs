@@ -57,7 +57,7 @@ use std::collections::hash_map::RandomState;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
@@ -99,6 +99,8 @@ pub struct Context {
     pub tls: Option<Tls>,
     /// The text of `/metrics`.
     pub metrics: Box<dyn Fn() -> String + Send + Sync>,
+    /// Counts calls that were refused for want of an operator's credentials.
+    pub strangers: Arc<AtomicU64>,
     /// True from when every worker listens until the stop begins.
     pub listening: Arc<AtomicBool>,
     /// What has changed in the main file and waits for a restart, by key.

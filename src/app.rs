@@ -13,7 +13,8 @@ mod workers;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -52,6 +53,9 @@ pub enum Error {
     /// A thread, a runtime or a log could not be started.
     #[error("cannot start {0}")]
     Start(&'static str, #[source] io::Error),
+    /// The audit cannot be written, so nothing could be changed.
+    #[error("the audit {} cannot be opened", .0.display())]
+    Audit(PathBuf, #[source] io::Error),
     /// A worker ended while it should have served.
     #[error("worker {0} ended early")]
     Worker(usize),
@@ -105,6 +109,11 @@ async fn serve(
             Some(AdminListener::bind(address).map_err(|e| Error::Listen(address.to_string(), e))?)
         }
     };
+    // After the listeners: the audit of a gate that runs already is left alone.
+    let writer_task = match admin::audit(&config)? {
+        Some(audit) => files.writer_task.with_audit(audit),
+        None => files.writer_task,
+    };
 
     let metrics = Metrics::new(count);
     let gate = Arc::new(Gate::new(
@@ -117,6 +126,7 @@ async fn serve(
         settings: Arc::new(ArcSwap::new(settings)),
         keys: Arc::new(ArcSwap::from_pointee(files.keys)),
         seals: Arc::new(ArcSwapOption::new(files.seals)),
+        strangers: Arc::default(),
         listening: Arc::new(AtomicBool::new(false)),
         needs_restart: Arc::new(ArcSwap::default()),
         main_faults: Arc::new(ArcSwapOption::empty()),
@@ -135,7 +145,7 @@ async fn serve(
         .map(|listener| admin::start(&shared, &config, listener, stopping.clone()))
         .transpose()?;
     let (end_writer, writer_ended) = tokio::sync::oneshot::channel::<()>();
-    let writing = tokio::spawn(files.writer_task.run(async {
+    let writing = tokio::spawn(writer_task.run(async {
         writer_ended.await.ok();
     }));
     let reloading = tokio::spawn(reload::run(Arc::clone(&shared), config, watch, hangup));
@@ -229,6 +239,8 @@ struct Shared {
     metrics: Arc<Metrics>,
     /// Behind a lock, as its channel wants one owner; nobody on a request's way takes it.
     access: Mutex<AccessLog>,
+    /// Admin calls that were refused for want of an operator's credentials.
+    strangers: Arc<AtomicU64>,
     listening: Arc<AtomicBool>,
     needs_restart: Arc<ArcSwap<Vec<String>>>,
     main_faults: Arc<ArcSwapOption<Faults>>,

@@ -37,7 +37,7 @@ pub struct Config {
     pub settings: Settings,
 }
 
-/// Listeners and workers: a change here needs a restart.
+/// Listeners, workers and the audit's file: a change here needs a restart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fixed {
     /// Where the gate listens.
@@ -50,6 +50,9 @@ pub struct Fixed {
     pub admin_listen: Option<AdminListen>,
     /// Whether the admin listener speaks TLS.
     pub admin_tls: bool,
+    /// Where operators' changes are recorded; `None` where they are not, or where there is no
+    /// `[admin]`. Default `audit.jsonl` beside the token file.
+    pub audit: Option<PathBuf>,
 }
 
 /// An address of the admin listener.
@@ -67,12 +70,15 @@ impl Config {
     #[must_use]
     pub fn needs_restart(&self, newer: &Self) -> Vec<&'static str> {
         let (old, new) = (&self.fixed, &newer.fixed);
+        // A section that comes or goes is named by its listener alone.
+        let same_sides = old.admin_listen.is_some() == new.admin_listen.is_some();
         let changes = [
             ("proxy.listen", old.listen != new.listen),
             ("proxy.workers", old.workers != new.workers),
             ("proxy.tls (on or off)", old.tls != new.tls),
             ("admin.listen", old.admin_listen != new.admin_listen),
             ("admin.tls (on or off)", old.admin_tls != new.admin_tls),
+            ("admin.audit", same_sides && old.audit != new.audit),
         ];
         let changed = changes.into_iter().filter(|(_, changed)| *changed);
         changed.map(|(key, _)| key).collect()

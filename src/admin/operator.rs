@@ -4,6 +4,7 @@
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use base64::Engine;
@@ -55,6 +56,14 @@ pub(super) async fn prove(
     guesser: Guesser,
     headers: &HeaderMap,
 ) -> Result<Proven, Problem> {
+    let proven = judge(state, guesser, headers).await;
+    if proven.is_err() {
+        state.context.strangers.fetch_add(1, Ordering::Relaxed);
+    }
+    proven
+}
+
+async fn judge(state: &State, guesser: Guesser, headers: &HeaderMap) -> Result<Proven, Problem> {
     if !headers.contains_key(AUTHORIZATION) {
         return Err(Problem::MissingCredentials);
     }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
 use tokio::sync::watch;
@@ -11,6 +12,7 @@ use crate::admin::{self, AdminListener, Context};
 use crate::config::Config;
 use crate::limit::Verifier;
 use crate::server::Stop;
+use crate::telemetry::audit::AuditLog;
 use crate::telemetry::metrics::{Observed, ServerHealth};
 
 /// Starts the admin's thread. It answers until the workers have drained.
@@ -26,6 +28,29 @@ pub(super) fn start(
     };
     admin::serve(listener, context(shared, config)?, stopped)
         .map_err(|e| Error::Start("the admin thread", e))
+}
+
+/// Opens the audit. `None` where there is none, and where it would lie beside a token file in
+/// a folder that cannot be written: there no change can be made either.
+pub(super) fn audit(config: &Config) -> Result<Option<AuditLog>, Error> {
+    let Some(path) = &config.fixed.audit else {
+        return Ok(None);
+    };
+    let tokens = &config.settings.files.tokens;
+    match AuditLog::open(path) {
+        Ok(audit) => Ok(Some(audit)),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+            ) && path.parent() == tokens.parent()
+                && !path.exists() =>
+        {
+            tracing::warn!(%error, path = %path.display(), "there is no audit");
+            Ok(None)
+        }
+        Err(error) => Err(Error::Audit(path.clone(), error)),
+    }
 }
 
 fn context(shared: &Arc<Shared>, config: &Config) -> Result<Arc<Context>, Error> {
@@ -48,10 +73,11 @@ fn context(shared: &Arc<Shared>, config: &Config) -> Result<Arc<Context>, Error>
         verifier,
         tls,
         metrics: Box::new(move || metrics.metrics.encode()),
+        strangers: Arc::clone(&shared.strangers),
         listening: Arc::clone(&shared.listening),
         keys: Arc::clone(&shared.keys),
         seals: Arc::clone(&shared.seals),
-        audit: None,
+        audit: config.fixed.audit.clone(),
         needs_restart: Arc::clone(&shared.needs_restart),
         main_faults: Arc::clone(&shared.main_faults),
         started_at: shared.started_at,
@@ -82,6 +108,7 @@ fn observe(shared: &Arc<Shared>) -> impl Fn() -> Observed + Send + Sync + 'stati
             reloads,
             failed_reloads,
             dropped_records: shared.access().dropped(),
+            strangers: shared.strangers.load(Ordering::Relaxed),
             servers: servers.collect(),
         }
     }

@@ -120,6 +120,7 @@ pub(super) struct Admin {
     pub(super) listen: Given<String>,
     pub(super) tls: Table<Tls>,
     pub(super) hosts: Given<Vec<Spanned<String>>>,
+    pub(super) audit: Given<String>,
     pub(super) operator: Given<Vec<Spanned<Strict<Operator>>>>,
 }
 

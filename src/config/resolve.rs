@@ -67,13 +67,15 @@ pub(super) fn config(path: &Path, raw: Raw, checker: &mut Checker) -> Config {
     });
 
     let secrets = secrets(table(raw.secrets).1, checker);
-    let (admin_listen, admin) = match raw.admin {
+    let upstreams = upstream::upstreams(raw.upstream, checker);
+    let files = files(raw.files, checker);
+    let (admin_listen, audit, admin) = match raw.admin {
         Some(section) => {
             let has_key = secrets.hmac_key_file.is_some() || checker.was_cut("hmac_key_file");
-            let (listen, admin) = admin::admin(section, &gate, has_key, checker);
-            (Some(listen), admin)
+            let section = admin::admin(section, &gate, &files.tokens, has_key, checker);
+            (Some(section.listen), section.audit, section.admin)
         }
-        None => (None, Admin::default()),
+        None => (None, None, Admin::default()),
     };
     let fixed = Fixed {
         listen: gate.into_iter().map(|(address, _)| address).collect(),
@@ -81,16 +83,17 @@ pub(super) fn config(path: &Path, raw: Raw, checker: &mut Checker) -> Config {
         tls: tls.is_some(),
         admin_listen,
         admin_tls: admin.tls.is_some(),
+        audit,
     };
     let settings = Settings {
         realm: realm.unwrap_or_else(|| "sidgate".to_owned()),
         allow_plaintext,
         tls,
         trusted_proxies,
-        upstreams: upstream::upstreams(raw.upstream, checker),
+        upstreams,
         limits: limits(table(raw.limits).1, checker),
         timeouts: timeouts(table(raw.timeouts).1, checker),
-        files: files(raw.files, checker),
+        files,
         admin,
         secrets,
         verification: verification(table(raw.verification).1, checker),

@@ -38,6 +38,8 @@ pub struct Observed {
     pub failed_reloads: u64,
     /// Access records that were not written.
     pub dropped_records: u64,
+    /// Admin calls that were refused for want of an operator's credentials.
+    pub strangers: u64,
     /// Every server of every upstream.
     pub servers: Vec<ServerHealth>,
 }

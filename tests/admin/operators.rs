@@ -1,6 +1,7 @@
 //! Who may call: credentials, roles, guessing.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::support::{self, Builder, Reply, SPECIALIST, VIEWER, basic, operator, sha256, start};
 
@@ -22,6 +23,18 @@ fn credentials_are_demanded() {
             Some("Basic realm=\"sidgate admin\", charset=\"UTF-8\"")
         );
     }
+}
+
+#[test]
+fn strangers_are_counted() {
+    let admin = start();
+    assert_eq!(status(&admin, &basic(VIEWER.0, VIEWER.1)).status, 200);
+    admin.send("GET /healthz", &[HOST], b"");
+    assert_eq!(admin.strangers.load(Ordering::Relaxed), 0);
+    admin.send("GET /v1/status", &[HOST], b"");
+    status(&admin, &basic(VIEWER.0, "wrong"));
+    status(&admin, &basic("nobody", "wrong"));
+    assert_eq!(admin.strangers.load(Ordering::Relaxed), 3);
 }
 
 #[test]

@@ -391,6 +391,22 @@ fn relative_paths_are_relative_to_the_file_and_become_absolute() {
 }
 
 #[test]
+fn the_audit_lies_beside_the_token_file_unless_said_otherwise() {
+    let audit = |section: &str| with(section).map(|config| config.fixed.audit);
+    let here = |name: &str| Ok(Some(PathBuf::from("/etc/sidgate").join(name)));
+    assert_eq!(audit(""), Ok(None));
+    assert_eq!(audit("[admin]\n"), here("audit.jsonl"));
+    assert_eq!(audit("[admin]\naudit = \"off\"\n"), Ok(None));
+    assert_eq!(audit("[admin]\naudit = \"file:log/a\"\n"), here("log/a"));
+    for bad in ["a.jsonl", "", "file:"] {
+        assert!(audit(&format!("[admin]\naudit = \"{bad}\"\n")).is_err());
+    }
+    let (on, off) = (with("[admin]\n"), with("[admin]\naudit = \"off\"\n"));
+    let (on, off) = (on.expect("no fault"), off.expect("no fault"));
+    assert_eq!(on.needs_restart(&off), ["admin.audit"]);
+}
+
+#[test]
 fn what_needs_a_restart_is_named() {
     let old = with("[proxy]\nworkers = 1\n").expect("no fault");
     assert!(old.needs_restart(&old).is_empty());

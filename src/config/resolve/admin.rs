@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 use http::uri::Authority;
 use toml::Spanned;
@@ -13,13 +14,22 @@ use crate::config::raw::{self, Strict};
 use crate::config::{Admin, AdminListen, Operator, Role, address};
 use crate::token::Digest;
 
-/// The listener and all else of the section. `gate` is where the gate listens.
+/// What `[admin]` says: what is fixed at the start, and what is not.
+pub(super) struct Section {
+    pub(super) listen: AdminListen,
+    pub(super) audit: Option<PathBuf>,
+    pub(super) admin: Admin,
+}
+
+/// Resolves the section. `gate` is where the gate listens, `tokens` the token file, beside
+/// which the audit lies where nothing else is said.
 pub(super) fn admin(
     section: Spanned<Strict<raw::Admin>>,
     gate: &[(SocketAddr, Range<usize>)],
+    tokens: &Path,
     has_hmac_key: bool,
     checker: &mut Checker,
-) -> (AdminListen, Admin) {
+) -> Section {
     let section = section.into_inner().0;
     let tls = tls_files(section.tls, checker);
     let mut listen = AdminListen::Tcp(SocketAddr::from(([127, 0, 0, 1], 8081)));
@@ -61,6 +71,19 @@ pub(super) fn admin(
             is_host.then(|| host.into_inner().to_ascii_lowercase())
         })
         .collect();
+    let audit = match section.audit {
+        None => Some(tokens.with_file_name("audit.jsonl")),
+        Some(given) => match given.get_ref().as_str() {
+            "off" => None,
+            text => match text.strip_prefix("file:") {
+                Some(path) => Some(checker.path_in(path, &given.span())),
+                None => {
+                    checker.fault(&given.span(), r#"expected "file:PATH" or "off""#);
+                    None
+                }
+            },
+        },
+    };
     let mut names = HashSet::new();
     let operators = list(section.operator)
         .filter_map(|given| {
@@ -76,7 +99,11 @@ pub(super) fn admin(
         hosts,
         operators,
     };
-    (listen, admin)
+    Section {
+        listen,
+        audit,
+        admin,
+    }
 }
 
 /// An operator and the place of his name.

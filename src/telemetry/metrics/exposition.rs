@@ -153,6 +153,10 @@ fn observed(observed: &Observed, to: &mut DescriptorEncoder<'_>) -> Result<(), E
     let name = "access_records_dropped";
     let metric = to.encode_descriptor(name, help, None, MetricType::Counter)?;
     total(metric, observed.dropped_records)?;
+    let help = "Admin calls refused for want of an operator's credentials";
+    let name = "admin_strangers_refused";
+    let metric = to.encode_descriptor(name, help, None, MetricType::Counter)?;
+    total(metric, observed.strangers)?;
     let help = "Whether requests are sent to a server";
     let name = "upstream_server_healthy";
     let mut metric = to.encode_descriptor(name, help, None, MetricType::Gauge)?;

@@ -154,6 +154,7 @@ fn what_others_know_is_asked_at_each_scrape() {
         reloads: 3,
         failed_reloads: 1,
         dropped_records: 7,
+        strangers: 5,
         servers: vec![ServerHealth {
             upstream: "default".into(),
             server: "unix:a\"b\\c".into(),
@@ -169,6 +170,7 @@ fn what_others_know_is_asked_at_each_scrape() {
         1.0
     );
     assert_eq!(value(&text, "sidgate_access_records_dropped_total"), 7.0);
+    assert_eq!(value(&text, "sidgate_admin_strangers_refused_total"), 5.0);
     let server = r#"sidgate_upstream_server_healthy{upstream="default",server="unix:a\"b\\c"}"#;
     assert_eq!(value(&text, server), 1.0);
 }
