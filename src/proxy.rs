@@ -11,6 +11,7 @@ mod gate;
 mod headers;
 mod respond;
 mod revoke;
+mod room;
 mod sound;
 mod tunnel;
 pub mod upstream;
@@ -40,6 +41,7 @@ use self::deliver::{Passed, deliver, switch};
 use self::gate::Local;
 use self::respond::Refusal;
 use self::revoke::{Revocable, Running};
+use self::room::Room;
 use self::sound::Sound;
 use self::upstream::Outgoing;
 use crate::auth::{self, Authentication, Permit};
@@ -53,35 +55,30 @@ use crate::telemetry::metrics::WorkerMetrics;
 /// One worker's side of the gate. It never leaves its thread.
 pub struct Worker {
     gate: Arc<Gate>,
-    number: usize,
     local: RefCell<Rc<Local>>,
     metrics: Arc<WorkerMetrics>,
     log: RefCell<WorkerLog>,
     ids: RequestIds,
     in_flight: Cell<usize>,
+    room: Room,
     /// Told when the last request in flight has ended.
     settled: Notify,
     running: Running,
 }
 
 impl Worker {
-    /// A worker with this number, from 0.
+    /// A worker.
     #[must_use]
-    pub fn new(
-        gate: Arc<Gate>,
-        number: usize,
-        metrics: Arc<WorkerMetrics>,
-        log: WorkerLog,
-    ) -> Rc<Self> {
+    pub fn new(gate: Arc<Gate>, metrics: Arc<WorkerMetrics>, log: WorkerLog) -> Rc<Self> {
         let local = Local::new(&gate, &metrics, &[]);
         Rc::new(Self {
             gate,
-            number,
             local: RefCell::new(Rc::new(local)),
             metrics,
             log: RefCell::new(log),
             ids: RequestIds::new(),
             in_flight: Cell::new(0),
+            room: Room::default(),
             settled: Notify::new(),
             running: Running::default(),
         })
@@ -127,7 +124,6 @@ impl Worker {
         let mut exchange = Exchange::begin(&self, &peer, stream, request.method(), target);
         let local = self.local();
         self.in_flight.set(self.in_flight.get() + 1);
-        self.publish_in_flight();
         let walk = self.walk(&local, &mut exchange, request);
         let passed = unpanicked(pin!(walk)).await;
         Ok(
@@ -154,7 +150,11 @@ impl Worker {
         exchange.target = Some(sound.target.clone());
         let permit = self.decide(local, &sound, &parts).await?;
         exchange.decision = Decision::Permit(permit.clone());
-        self.room(settings)?;
+        let limit = settings.limits.requests_in_flight;
+        exchange.placed = self.room.enter(&self.gate.places, limit, self.gate.workers);
+        if !exchange.placed {
+            return Err(Refusal::new(Code::Overloaded));
+        }
 
         let upstream = local.upstream(&permit)?;
         let upgrade = sound
@@ -267,36 +267,22 @@ impl Worker {
         )?)
     }
 
-    /// Row 6: whether one more request may be in flight. A worker within its even share
-    /// looks at its own count alone.
-    fn room(&self, settings: &Settings) -> Result<(), Refusal> {
-        let most = settings.limits.requests_in_flight;
-        let workers = self.gate.in_flight.len().max(1);
-        if self.in_flight.get() <= most / workers {
-            return Ok(());
+    /// A request has ended; `placed` where it had been given a place.
+    fn leave(&self, placed: bool) {
+        if placed {
+            let limit = self.limit();
+            self.room.leave(&self.gate.places, limit, self.gate.workers);
         }
-        let counts = self.gate.in_flight.iter();
-        let all: usize = counts.map(|count| count.load(Ordering::Relaxed)).sum();
-        if all > most {
-            return Err(Refusal::new(Code::Overloaded));
-        }
-        Ok(())
-    }
-
-    /// A request has ended.
-    fn leave(&self) {
         let left = self.in_flight.get().saturating_sub(1);
         self.in_flight.set(left);
-        self.publish_in_flight();
         if left == 0 {
             self.settled.notify_waiters();
         }
     }
 
-    fn publish_in_flight(&self) {
-        if let Some(count) = self.gate.in_flight.get(self.number) {
-            count.store(self.in_flight.get(), Ordering::Relaxed);
-        }
+    fn limit(&self) -> usize {
+        let local = self.local.borrow();
+        local.active.settings.limits.requests_in_flight
     }
 
     /// What is in force, with this worker's connections; those of unchanged upstreams stay.

@@ -99,7 +99,6 @@ struct GateHandler(Rc<Worker>);
 fn handler(shared: &Shared, number: usize) -> Rc<GateHandler> {
     let worker = Worker::new(
         Arc::clone(&shared.gate),
-        number,
         shared.metrics.worker(number),
         shared.access().worker(),
     );

@@ -31,6 +31,8 @@ pub(super) struct Exchange {
     pub(super) decision: Decision,
     /// Where the request is to end with its token.
     pub(super) revocable: Option<Rc<Revocable>>,
+    /// It counts among the requests that the limit allows.
+    pub(super) placed: bool,
     pub(super) code: Code,
     pub(super) status: u16,
     pub(super) received: Rc<Cell<u64>>,
@@ -68,6 +70,7 @@ impl Exchange {
             target: target.cloned(),
             decision: Decision::Open,
             revocable: None,
+            placed: false,
             // Until something else is known: dropped now, nobody was there to answer.
             code: Code::ClientClosed,
             status: Code::ClientClosed.status().as_u16(),
@@ -133,7 +136,7 @@ impl Drop for Exchange {
             self.upstream_duration,
         );
         worker.metrics.request_ended();
-        worker.leave();
+        worker.leave(self.placed);
         self.peer.pace.end_exchange();
     }
 }

@@ -2,12 +2,13 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use http::HeaderValue;
 
 use super::respond::{self, Refusal};
+use super::room::Places;
 use super::upstream::Upstream;
 use super::upstream::servers::UpstreamState;
 use crate::auth::{Keys, Permit};
@@ -37,8 +38,8 @@ pub struct Gate {
     pub(super) active: ArcSwap<Active>,
     pub(super) generation: AtomicU64,
     pub(super) verifier: Verifier,
-    /// Requests in flight of each worker; each is written by its worker alone.
-    pub(super) in_flight: Vec<AtomicUsize>,
+    pub(super) places: Places,
+    pub(super) workers: usize,
 }
 
 impl Gate {
@@ -52,10 +53,11 @@ impl Gate {
     ) -> Self {
         Self {
             snapshot,
+            places: Places::new(active.settings.limits.requests_in_flight),
+            workers,
             active: ArcSwap::from_pointee(active),
             generation: AtomicU64::new(0),
             verifier,
-            in_flight: (0..workers).map(|_| AtomicUsize::new(0)).collect(),
         }
     }
 
@@ -67,7 +69,10 @@ impl Gate {
 
     /// Puts new settings in force, for every request that begins after this.
     pub fn replace(&self, active: Active) {
-        self.active.store(Arc::new(active));
+        let limit = active.settings.limits.requests_in_flight;
+        let old = self.active.swap(Arc::new(active));
+        let old = old.settings.limits.requests_in_flight;
+        self.places.resize(old, limit);
         self.generation.fetch_add(1, Ordering::Release);
     }
 }
