@@ -100,10 +100,10 @@ pub(super) struct FieldFault {
     pub(super) message: String,
 }
 
-/// The problem document. `type` is `about:blank`: the code says all that a type would.
+/// The problem document (RFC 9457); its `type` names the code, as the gate's do.
 #[derive(Serialize)]
 pub(super) struct Document<'a> {
-    r#type: &'static str,
+    r#type: String,
     title: &'static str,
     status: u16,
     code: &'static str,
@@ -128,7 +128,7 @@ impl Problem {
     pub(super) fn document<'a>(&self, request_id: &'a str) -> Document<'a> {
         let (code, status, title) = self.row();
         Document {
-            r#type: "about:blank",
+            r#type: format!("urn:sidgate:problem:{code}"),
             title,
             status: status.as_u16(),
             code,

@@ -253,7 +253,7 @@ fn a_delete_says_what_is_gone() {
 #[test]
 fn a_problem_is_told_line_by_line() {
     let problem = json!({
-        "type": "about:blank", "title": "Some fields are not valid", "status": 422,
+        "type": "urn:sidgate:problem:invalid_fields", "title": "Some fields are not valid", "status": 422,
         "code": "invalid_fields", "detail": "2 of the fields sent cannot be taken",
         "request_id": "r", "errors": [
             {"field": "name", "message": "is needed"},

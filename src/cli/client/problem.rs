@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn every_field_has_its_line_and_nothing_moves_the_cursor() {
         let problem = read(
-            r#"{"type": "about:blank", "title": "Some fields are not valid", "status": 422,
+            r#"{"type": "urn:sidgate:problem:invalid_fields", "title": "Some fields are not valid", "status": 422,
                 "code": "invalid_fields", "detail": "2 of them", "request_id": "x", "errors": [
                 {"field": "name", "message": "bad\u001b[2J\nname"},
                 {"field": "", "message": "whole"}]}"#,
