@@ -24,7 +24,7 @@ const SECRET: &str = "SIDGATE_OPERATOR_SECRET";
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Admin API")]
 pub(in super::super) struct AdminOptions {
-    /// http://HOST[:PORT] on this machine, https://HOST[:PORT] or unix:PATH
+    /// http://HOST:PORT on this machine, https://HOST:PORT, or unix:PATH
     #[arg(
         long,
         value_name = "URL",
