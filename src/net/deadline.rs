@@ -8,7 +8,7 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -60,6 +60,7 @@ pub struct Pace {
     /// HTTP/2 has frames between messages: bytes alone begin no head there.
     framed: bool,
     expired: AtomicU8,
+    cut: AtomicBool,
 }
 
 /// What has run out.
@@ -87,6 +88,7 @@ impl Pace {
             exchanges: AtomicU32::new(0),
             framed,
             expired: AtomicU8::new(0),
+            cut: AtomicBool::new(false),
         }
     }
 
@@ -111,6 +113,12 @@ impl Pace {
         if left == 0 {
             self.enter(Phase::Idle);
         }
+    }
+
+    /// The answer being sent is not to be finished: from now on a write that has to wait
+    /// fails. The connection's task has to be woken for it to find that out.
+    pub fn cut(&self) {
+        self.cut.store(true, Relaxed);
     }
 
     /// What ran out on this connection, if something did.
@@ -250,6 +258,9 @@ impl<T> DeadlineIo<T> {
         if result.is_ready() {
             self.stalled_since = None;
             return result;
+        }
+        if self.pace.cut.load(Relaxed) {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
         let Some(limit) = self.pace.paces.send_idle else {
             return Poll::Pending;

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 pub struct StreamPace {
     sending_since: Cell<Option<Instant>>,
     stalled: Cell<bool>,
+    cut: Cell<bool>,
 }
 
 impl StreamPace {
@@ -31,6 +32,17 @@ impl StreamPace {
     /// Gives the peer up.
     pub fn stall(&self) {
         self.stalled.set(true);
+    }
+
+    /// The answer is not to be finished: the stream's task, once woken, ends.
+    pub fn cut(&self) {
+        self.cut.set(true);
+    }
+
+    /// Whether the answer is not to be finished.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.cut.get()
     }
 
     /// Whether the stream was reset because its peer took nothing.

@@ -232,6 +232,9 @@ impl Body {
         if let Some(stream) = &exchange.stream {
             stream.handed_over();
         }
+        if let Some(revocable) = &exchange.revocable {
+            revocable.answers(&exchange.peer, exchange.stream.as_ref());
+        }
         Self {
             kind: Kind::Download(Box::new(Download {
                 incoming,

@@ -101,6 +101,10 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         let duration = self.started.elapsed();
+        // An answer that was cut off while its client took nothing ends without a word.
+        if let Some(denial) = self.revocable.as_ref().and_then(|r| r.cut_off()) {
+            self.code = denial.code();
+        }
         let permit = match &self.decision {
             Decision::Permit(permit) => Some(permit),
             _ => None,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use crate::auth::Denial;
+use crate::net::{Peer, StreamPace};
 use crate::snapshot::{Revision, Snapshot};
 use crate::token::{State, Token};
 
@@ -18,6 +19,26 @@ pub(super) struct Revocable {
     denial: RefCell<Option<Denial>>,
     /// The one task that waits: the request's, its body's or its tunnel's, in turn.
     waker: RefCell<Option<Waker>>,
+    /// What the answer is sent on, once it is.
+    answer: RefCell<Option<Answering>>,
+}
+
+/// Where an answer is being sent: an HTTP/2 stream, or else a connection of its own.
+#[derive(Debug)]
+struct Answering {
+    peer: Rc<Peer>,
+    stream: Option<Rc<StreamPace>>,
+}
+
+impl Answering {
+    /// Ends it. Its body is not asked for more while its client takes nothing, so that
+    /// the body alone could not.
+    fn cut(&self) {
+        match &self.stream {
+            Some(stream) => stream.cut(),
+            None => self.peer.pace.cut(),
+        }
+    }
 }
 
 /// The requests of one worker that are to end with their tokens.
@@ -49,6 +70,24 @@ impl Revocable {
         }
     }
 
+    /// The answer's head is out: from now on the request ends by being cut off.
+    pub(super) fn answers(&self, peer: &Rc<Peer>, stream: Option<&Rc<StreamPace>>) {
+        let answer = Answering {
+            peer: Rc::clone(peer),
+            stream: stream.map(Rc::clone),
+        };
+        if self.denial.borrow().is_some() {
+            answer.cut();
+        }
+        *self.answer.borrow_mut() = Some(answer);
+    }
+
+    /// Why the answer was cut off, where it was.
+    pub(super) fn cut_off(&self) -> Option<Denial> {
+        self.answer.borrow().as_ref()?;
+        self.denial.borrow().clone()
+    }
+
     fn judge(&self, snapshot: &Snapshot) {
         let token = &self.token;
         let denial = match snapshot.tokens.find(token.sid.as_bytes()) {
@@ -58,6 +97,9 @@ impl Revocable {
             None => Denial::BadCredentials,
         };
         *self.denial.borrow_mut() = Some(denial);
+        if let Some(answer) = &*self.answer.borrow() {
+            answer.cut();
+        }
         if let Some(waker) = self.waker.borrow_mut().take() {
             waker.wake();
         }
@@ -71,6 +113,7 @@ impl Running {
             token: Arc::clone(token),
             denial: RefCell::default(),
             waker: RefCell::default(),
+            answer: RefCell::default(),
         });
         self.requests.borrow_mut().push(Rc::downgrade(&request));
         // It may have been judged by an older snapshot than was last looked at.

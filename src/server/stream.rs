@@ -39,16 +39,16 @@ pub(super) struct StreamExecutor {
 impl<F: Future + 'static> Executor<F> for StreamExecutor {
     fn execute(&self, task: F) {
         let pace = self.next.0.borrow_mut().take();
-        match (pace, self.send_idle) {
-            (Some(pace), Some(send_idle)) => {
+        match pace {
+            Some(pace) => {
                 tokio::task::spawn_local(Paced {
                     task,
                     pace,
-                    send_idle,
+                    send_idle: self.send_idle,
                     alarm: Alarm::default(),
                 });
             }
-            _ => {
+            None => {
                 tokio::task::spawn_local(async {
                     task.await;
                 });
@@ -58,12 +58,13 @@ impl<F: Future + 'static> Executor<F> for StreamExecutor {
 }
 
 pin_project! {
-    /// A stream's task; ended (which resets the stream) when its peer takes nothing.
+    /// A stream's task; ended (which resets the stream) when its peer takes nothing, or
+    /// when its answer is cut off.
     struct Paced<F> {
         #[pin]
         task: F,
         pace: Rc<StreamPace>,
-        send_idle: Duration,
+        send_idle: Option<Duration>,
         alarm: Alarm,
     }
 }
@@ -76,10 +77,13 @@ impl<F: Future> Future for Paced<F> {
         if this.task.poll(cx).is_ready() {
             return Poll::Ready(());
         }
-        let Some(since) = this.pace.sending_since() else {
+        if this.pace.is_cut() {
+            return Poll::Ready(());
+        }
+        let (Some(since), Some(send_idle)) = (this.pace.sending_since(), *this.send_idle) else {
             return Poll::Pending;
         };
-        if this.alarm.poll(cx, since + *this.send_idle).is_pending() {
+        if this.alarm.poll(cx, since + send_idle).is_pending() {
             return Poll::Pending;
         }
         this.pace.stall();

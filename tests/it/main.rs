@@ -18,5 +18,6 @@ mod forwarding;
 mod observed;
 mod programs;
 mod reload;
+mod revocation;
 mod security;
 mod soak;
