@@ -149,6 +149,49 @@ fn requests_in_flight_are_bounded() {
     });
 }
 
+/// Over all workers, as many as the limit says are let in at once: no
+/// more, and no fewer.
+#[test]
+fn as_many_requests_are_in_flight_as_the_limit_says() {
+    const MOST: usize = 5;
+    const ASKED: usize = 24;
+    let upstream = Recorder::scripted(|wire| {
+        wire.head();
+        wire.hang();
+    });
+    let gate = Gate::builder()
+        .before(&upstream)
+        .proxy("workers = 3")
+        .section(&format!("[limits]\nrequests_in_flight = {MOST}"))
+        .start();
+    for _ in 0..3 {
+        // Each on a connection of its own, which the kernel gives to any of the workers.
+        let mut clients: Vec<Client> = Vec::new();
+        for _ in 0..ASKED {
+            let mut client = gate.connect();
+            client.send(gate.ask("GET", "/v1/items").by(&ALICE).bytes());
+            clients.push(client);
+        }
+        eventually("the rest is refused", Duration::from_secs(10), || {
+            clients.retain_mut(|client| {
+                !client.is_done() || {
+                    client.reply("GET").assert_refused(503, "overloaded");
+                    false
+                }
+            });
+            assert!(clients.len() >= MOST, "{} are let in", clients.len());
+            (clients.len() == MOST && upstream.open() == MOST).then_some(())
+        });
+        thread::sleep(Duration::from_millis(100));
+        assert!(clients.iter_mut().all(|client| !client.is_done()));
+        // The places come back, whichever worker had them.
+        drop(clients);
+        eventually("they are let go", Duration::from_secs(10), || {
+            (upstream.open() == 0).then_some(())
+        });
+    }
+}
+
 #[test]
 fn an_answer_that_nobody_reads_waits_at_the_upstream() {
     // 256 MiB: back-pressure reaches the upstream.

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 
 use crate::support::http2::frames::{self, Frames};
 use crate::support::recorder::ok;
-use crate::support::{ALICE, Gate, Recorder, eventually};
+use crate::support::{ALICE, Client, Gate, Recorder, eventually};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -153,19 +153,22 @@ fn http2_clients_are_told_to_go_away_and_their_streams_finish() {
     assert_eq!(gate.wait(SOON).code(), Some(0));
 }
 
-#[test]
-fn tunnels_are_ended_with_the_grace() {
-    let upstream = Recorder::scripted(|wire| {
+/// An upstream that echoes in a tunnel.
+fn echoing() -> Recorder {
+    Recorder::scripted(|wire| {
         wire.request();
         wire.send(
             "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
         );
-        wire.hang();
-    });
-    let mut gate = Gate::builder()
-        .before(&upstream)
-        .section("[timeouts]\ngrace = \"500ms\"")
-        .start();
+        while let Some(bytes) = wire.some() {
+            wire.send(bytes);
+        }
+    })
+}
+
+/// A tunnel through the gate.
+#[track_caller]
+fn tunnel(gate: &Gate) -> Client {
     let mut client = gate.connect();
     client.send(
         gate.ask("GET", "/ws/room")
@@ -175,7 +178,56 @@ fn tunnels_are_ended_with_the_grace() {
             .bytes(),
     );
     assert_eq!(client.head().status, 101);
+    client
+}
+
+#[track_caller]
+fn echoes(client: &mut Client) {
+    client.send("hello");
+    let echo = client.exactly(5, Instant::now() + SOON).unwrap();
+    assert_eq!(echo, b"hello");
+}
+
+#[test]
+fn a_tunnel_lives_through_the_grace_and_ends_with_it() {
+    const GRACE: Duration = Duration::from_secs(2);
+    let upstream = echoing();
+    let mut gate = Gate::builder()
+        .before(&upstream)
+        .section("[timeouts]\ngrace = \"2s\"")
+        .start();
+    let mut client = tunnel(&gate);
+    let began = Instant::now();
     gate.signal(Signal::TERM);
-    client.rest();
+    refuses(&gate);
+    // What a busy machine cannot measure, it cannot hold against the gate.
+    while began.elapsed() < GRACE / 2 {
+        echoes(&mut client);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(client.rest(), b"");
+    let lived = began.elapsed();
+    assert!(lived >= GRACE - Duration::from_millis(100), "{lived:?}");
     gate.wait(SOON);
+    assert!(began.elapsed() < GRACE + SOON);
+    eventually("the upstream is let go", SOON, || {
+        (upstream.open() == 0).then_some(())
+    });
+}
+
+#[test]
+fn a_stop_waits_for_no_tunnel_that_has_ended() {
+    let upstream = echoing();
+    let mut gate = Gate::before(&upstream);
+    let mut client = tunnel(&gate);
+    gate.signal(Signal::TERM);
+    refuses(&gate);
+    echoes(&mut client);
+    client.finish_sending();
+    assert_eq!(client.rest(), b"");
+    assert_eq!(
+        gate.wait(SOON).code(),
+        Some(0),
+        "long before the grace ends"
+    );
 }
