@@ -25,9 +25,10 @@ pub(super) fn build(
 ) -> Result<Active, Faults> {
     let settings = &config.settings;
     let mut faults = Vec::new();
-    // TLS on or off is fixed at the start; the files are not.
+    // TLS on or off is fixed at the start; the files are not. A main file that names none
+    // any more takes nothing from listeners that speak it: what they had stays.
     let tls = match settings.tls.as_ref().filter(|_| config.fixed.tls) {
-        None => None,
+        None => previous.and_then(|active| active.tls.clone()),
         Some(files) => tls::server(files).map_err(|f| faults.push(f)).ok(),
     };
     let mut upstreams = Vec::with_capacity(settings.upstreams.len());

@@ -113,7 +113,10 @@ async fn reload(
     shared.seals.store(seals);
     shared.settings.store(Arc::clone(&active.settings));
     shared.gate.replace(active);
-    shared.admin_tls.store(admin_tls);
+    // As with the gate's: a listener of TLS never falls back.
+    if admin_tls.is_some() {
+        shared.admin_tls.store(admin_tls);
+    }
     let waiting = waiting.into_iter().map(str::to_owned).collect();
     shared.needs_restart.store(Arc::new(waiting));
     tracing::info!("main file reloaded");

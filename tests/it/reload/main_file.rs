@@ -157,3 +157,29 @@ fn a_file_that_a_refused_main_file_names_is_waited_for() {
         super::certificate::is_trusted(&gate, &new).then_some(())
     });
 }
+
+#[test]
+fn a_listener_of_tls_does_not_fall_back_to_plaintext() {
+    let upstream = Recorder::ok();
+    let authority = Authority::new();
+    let gate = Gate::builder()
+        .before(&upstream)
+        .tls(&authority.issue(&["localhost"]))
+        .start();
+    let tls = "tls = { certificate = \"cert.pem\", private_key = \"key.pem\" }\n";
+    let main = gate.read("sidgate.toml");
+    assert!(main.contains(tls));
+    gate.replace("sidgate.toml", main.replace(tls, "realm = \"changed\"\n"));
+    gate.logged(&["proxy.tls (on or off)"]);
+    gate.logged(&["main file reloaded"]);
+    // Credentials never cross in the clear where TLS was promised.
+    let plain = gate.ask("GET", "/v1/items").by(&ALICE).try_send();
+    assert!(plain.is_err(), "{plain:?}");
+    assert!(super::certificate::is_trusted(&gate, &authority));
+    gate.replace("sidgate.toml", main);
+    eventually("nothing waits for a restart", PROMISE, || {
+        let waiting = gate.status()["needs_restart"].clone();
+        waiting.as_array().is_some_and(Vec::is_empty).then_some(())
+    });
+    assert!(super::certificate::is_trusted(&gate, &authority));
+}
