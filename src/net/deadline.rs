@@ -133,7 +133,9 @@ impl Pace {
         }
     }
 
-    fn phase(&self) -> Phase {
+    /// What the connection is doing.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
         match self.phase.load(Relaxed) {
             0 => Phase::FirstByte,
             1 => Phase::Head,

@@ -227,7 +227,7 @@ impl Upstream {
     ) -> Attempt {
         // A reused connection may be one that its server is closing. Only what is safe to
         // repeat (RFC 9110 9.2.2) and has no body to read twice is kept for a second try.
-        let spare = (lease.reused && upload.is_none() && is_idempotent(request.method()))
+        let mut spare = (lease.reused && upload.is_none() && is_idempotent(request.method()))
             .then(|| without_body(&request));
         let timeouts = &self.state.config.timeouts;
         let sent = match &mut lease.connection {
@@ -241,6 +241,10 @@ impl Upstream {
                     }
                 }
                 let sent = connection.sender.try_send_request(request).await;
+                if pace.phase() == Phase::Head {
+                    // Bytes of an answer came: the request was received, not overtaken.
+                    spare = None;
+                }
                 pace.enter(Phase::Exchange);
                 sent
             }

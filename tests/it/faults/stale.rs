@@ -92,6 +92,29 @@ fn it_is_sent_once_more_and_not_again() {
 }
 
 #[test]
+fn an_answer_that_has_begun_is_not_asked_for_again() {
+    for begun in [
+        "H",
+        "HTTP/1.1 200 OK\r\nX-Part",
+        "HTTP/1.1 103 Early Hints\r\n\r\n",
+    ] {
+        let upstream = Recorder::scripted(move |wire| {
+            if wire.request().is_some() && wire.send(ok("first")) && wire.request().is_some() {
+                wire.send(begun);
+            }
+        });
+        let gate = Gate::builder()
+            .before(&upstream)
+            .proxy("workers = 1")
+            .start();
+        assert_eq!(gate.read_as(&ALICE, "/any").status, 200);
+        gate.read_as(&ALICE, "/any/second")
+            .assert_refused(502, "upstream_bad_response");
+        assert_eq!(upstream.requests().len(), 2, "{begun:?}");
+    }
+}
+
+#[test]
 fn a_connection_that_was_closed_in_peace_is_not_used() {
     // The upstream closes after its answer without announcing it: the next request, a
     // POST, must not be lost on that connection.
