@@ -245,6 +245,10 @@ impl Upstream {
                     // Bytes of an answer came: the request was received, not overtaken.
                     spare = None;
                 }
+                if let Some(upload) = upload {
+                    // An upload that goes on after its answer waits for no other.
+                    upload.answer.take();
+                }
                 pace.enter(Phase::Exchange);
                 sent
             }

@@ -134,3 +134,38 @@ fn an_answer_cut_short_is_cut_short_for_the_client() {
         assert!(!rest.ends_with(b"0\r\n\r\n"), "{head}: {rest:?}");
     }
 }
+
+#[test]
+fn an_answer_that_began_before_the_upload_ended_goes_on_after_it() {
+    let upstream = Recorder::scripted(|wire| {
+        let Some(head) = wire.head() else {
+            return;
+        };
+        wire.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        wire.body(head);
+        // Longer than an answer may take to begin, and than its head may take to end.
+        for _ in 0..10 {
+            std::thread::sleep(Duration::from_millis(100));
+            if !wire.send("1\r\nx\r\n") {
+                return;
+            }
+        }
+        wire.send("0\r\n\r\n");
+    });
+    let gate = Gate::builder()
+        .before(&upstream)
+        .upstream("timeouts = { first_byte = \"400ms\", head = \"400ms\" }")
+        .start();
+    let mut client = gate.connect();
+    let ask = gate.ask("POST", "/any").by(&ALICE);
+    client.send(ask.header("Transfer-Encoding", "chunked").bytes());
+    client.send("1\r\ny\r\n");
+    let mut reply = client.head();
+    assert_eq!(reply.status, 200);
+    client.send("0\r\n\r\n");
+    let mut body = Vec::new();
+    while let Some(chunk) = client.try_chunk(&mut reply).unwrap() {
+        body.extend(chunk);
+    }
+    assert_eq!(body, b"xxxxxxxxxx");
+}
