@@ -200,19 +200,20 @@ impl Upstream {
         end_by: Option<Instant>,
         fresh: bool,
     ) -> Attempt {
-        let lease = match pool.connection(fresh).await {
-            Ok(lease) => lease,
-            Err(Waited::Overloaded) => return Attempt::Failed(Code::Overloaded),
-            Err(Waited::TimedOut) => return Attempt::Unsent(request, Code::UpstreamTimeout),
-            Err(Waited::Unreachable(e)) => {
-                tracing::debug!(server = %pool.url(), error = %e, "cannot connect");
-                return Attempt::Unsent(request, Code::UpstreamUnreachable);
+        let attempt = async {
+            match pool.connection(fresh).await {
+                Ok(lease) => self.exchange(lease, request, upload).await,
+                Err(Waited::Overloaded) => Attempt::Failed(Code::Overloaded),
+                Err(Waited::TimedOut) => Attempt::Unsent(request, Code::UpstreamTimeout),
+                Err(Waited::Unreachable(e)) => {
+                    tracing::debug!(server = %pool.url(), error = %e, "cannot connect");
+                    Attempt::Unsent(request, Code::UpstreamUnreachable)
+                }
             }
         };
-        let exchange = self.exchange(lease, request, upload);
         match end_by {
-            None => exchange.await,
-            Some(by) => tokio::time::timeout_at(by, exchange)
+            None => attempt.await,
+            Some(by) => tokio::time::timeout_at(by, attempt)
                 .await
                 .unwrap_or(Attempt::Failed(Code::UpstreamTimeout)),
         }

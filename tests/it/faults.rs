@@ -4,7 +4,7 @@ mod answers;
 mod servers;
 mod stale;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::ports::Port;
 use crate::support::recorder::ok;
@@ -121,6 +121,20 @@ fn the_whole_exchange_may_have_a_deadline() {
     client.send(gate.ask("GET", "/any").by(&ALICE).bytes());
     assert_eq!(client.head().status, 200);
     assert!(!client.rest().ends_with(b"0\r\n\r\n"));
+}
+
+#[test]
+fn the_deadline_of_the_exchange_ends_the_wait_for_a_connection() {
+    // It accepts, and never answers the handshake.
+    let silent = Recorder::scripted(|wire| wire.hang());
+    let gate = Gate::builder()
+        .server(silent.url().replace("http://", "https://"))
+        .upstream("timeouts = { total = \"300ms\", connect = \"20s\" }")
+        .start();
+    let started = Instant::now();
+    gate.read_as(&ALICE, "/any")
+        .assert_refused(504, "upstream_timeout");
+    assert!(started.elapsed() < Duration::from_secs(10));
 }
 
 #[test]
