@@ -170,7 +170,7 @@ impl ServerPool {
     }
 
     /// Closes what has idled too long, what the server has closed, and one connection
-    /// where other workers wait for a permit that an idle one holds.
+    /// where other workers wait for the permit that it holds.
     pub(super) fn sweep(&self) {
         let keep_alive = self.upstream.config.timeouts.keep_alive;
         let now = Instant::now();
@@ -179,16 +179,22 @@ impl ServerPool {
             let since = *c.idle_since.get_or_insert(now);
             !c.sender.is_closed() && now < since + keep_alive
         });
-        if self.state.waiting.load(Relaxed) > 0 {
+        let others_wait = self.state.waiting.load(Relaxed) > 0;
+        if others_wait {
             idle.pop();
         }
-        self.http2.borrow_mut().retain(|c| {
+        let mut http2 = self.http2.borrow_mut();
+        http2.retain(|c| {
             let busy = c.streams.get() > 0;
             if busy {
                 c.idle_since.set(Instant::now());
             }
             !c.sender.is_closed() && (busy || c.idle_since.get().elapsed() < keep_alive)
         });
+        if others_wait {
+            // It ends with its last stream. A worker waits only while it has none itself.
+            http2.pop();
+        }
     }
 
     fn lease(self: &Rc<Self>, connection: Connection, reused: bool) -> Lease {

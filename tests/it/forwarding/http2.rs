@@ -284,3 +284,17 @@ fn body_of(receiver: tokio::sync::mpsc::Receiver<Bytes>) -> Body {
     }
     Pieces(receiver).boxed()
 }
+
+#[test]
+fn workers_take_turns_where_connections_are_fewer() {
+    let upstream = Http2Upstream::start(None, |_| Response::new(full("ok")));
+    let gate = Gate::builder()
+        .server(upstream.url())
+        .upstream("protocol = \"http2\"\nmax_connections = 1")
+        .proxy("workers = 3")
+        .start();
+    // Each on a connection of its own, so that all workers are met.
+    for number in 0..24 {
+        assert_eq!(gate.read_as(&ALICE, "/any").status, 200, "{number}");
+    }
+}
