@@ -16,6 +16,7 @@ mod http2_floods;
 mod operations;
 mod properties;
 mod target;
+mod timing;
 mod upgrade;
 
 use std::time::Duration;
