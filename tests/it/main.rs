@@ -13,6 +13,7 @@ mod support;
 
 mod bounds;
 mod decision;
+mod durability;
 mod faults;
 mod forwarding;
 mod observed;

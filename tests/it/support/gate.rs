@@ -42,6 +42,16 @@ impl Gate {
         Self::builder().before(upstream).start()
     }
 
+    /// Ends the process, if it still runs, and starts it anew over the same files.
+    #[track_caller]
+    pub(crate) fn restart(&mut self) {
+        process::end(&mut self.child);
+        (self.child, self.stdout, self.stderr) = builder::serve(self.dir.path());
+        eventually("a gate that is ready again", builder::START, || {
+            self.is_ready().then_some(())
+        });
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         self.port.address()
     }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -16,7 +16,7 @@ use crate::support::recorder::Recorder;
 use crate::support::tls::Identity;
 
 /// How long a gate may take to be ready, on a busy machine.
-const START: Duration = Duration::from_secs(30);
+pub(super) const START: Duration = Duration::from_secs(30);
 
 /// What a gate is started with.
 #[derive(Default)]
@@ -197,16 +197,7 @@ struct Laid {
 impl Laid {
     /// Starts the gate; its standard error where it ended instead.
     fn spawn(self, deadline: Instant) -> Result<Gate, String> {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_sidgate"))
-            .args(["serve", "--config"])
-            .arg(self.dir.path().join("sidgate.toml"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let stdout = Lines::of(child.stdout.take().unwrap());
-        let stderr = Lines::of(child.stderr.take().unwrap());
+        let (child, stdout, stderr) = serve(self.dir.path());
         let mut gate = Gate {
             child,
             stdout,
@@ -225,4 +216,19 @@ impl Laid {
         }
         Ok(gate)
     }
+}
+
+/// Starts the gate of the files in a directory.
+pub(super) fn serve(dir: &Path) -> (Child, Lines, Lines) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_sidgate"))
+        .args(["serve", "--config"])
+        .arg(dir.join("sidgate.toml"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stdout = Lines::of(child.stdout.take().unwrap());
+    let stderr = Lines::of(child.stderr.take().unwrap());
+    (child, stdout, stderr)
 }
