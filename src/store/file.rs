@@ -233,8 +233,8 @@ impl TokenStore for TokenFile {
         if loaded.revision != base || StoreRevision(hash(&text)) != base {
             return Err(CommitError::Moved);
         }
-        let (text, blocks) = splice::splice(&text, &loaded.blocks, changes, terms)?;
-        if u64::try_from(text.len()).unwrap_or(u64::MAX) > *max_size {
+        let (new, blocks) = splice::splice(&text, &loaded.blocks, changes, terms)?;
+        if u64::try_from(new.len()).unwrap_or(u64::MAX) > *max_size {
             return Err(CommitError::unavailable(
                 "the token file would exceed [files] max_size",
             ));
@@ -244,14 +244,21 @@ impl TokenStore for TokenFile {
                 "there would be more than [files] max_tokens",
             ));
         }
-        Exchange {
+        let exchange = Exchange {
             path,
-            base,
+            base: &text,
             most: *max_size,
-        }
-        .put(&text)?;
+        };
+        // Hashed while the disk works, which takes longer.
+        let (put, hash) = std::thread::scope(|scope| {
+            let hashing = std::thread::Builder::new().spawn_scoped(scope, || hash(&new));
+            let put = exchange.put(&new);
+            let hashed = hashing.ok().and_then(|hashing| hashing.join().ok());
+            (put, hashed.unwrap_or_else(|| hash(&new)))
+        });
+        put?;
         loaded.blocks = blocks;
-        loaded.revision = StoreRevision(hash(&text));
+        loaded.revision = StoreRevision(hash);
         Ok(loaded.revision)
     }
 

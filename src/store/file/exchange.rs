@@ -18,14 +18,13 @@ use rustix::fs::{
 };
 use rustix::process::{Gid, Uid};
 
-use super::super::{CommitError, StoreRevision, read};
-use super::hash;
+use super::super::{CommitError, read};
 
 /// A file that is to be exchanged.
 pub(super) struct Exchange<'a> {
     pub(super) path: &'a Path,
     /// What it must hold.
-    pub(super) base: StoreRevision,
+    pub(super) base: &'a str,
     /// Bytes that are read of it.
     pub(super) most: u64,
 }
@@ -57,7 +56,7 @@ impl Exchange<'_> {
         exchange().map_err(failed)?;
         if !self.is_base(&temporary.path) || self.path.canonicalize().ok() != Some(real.clone()) {
             exchange().map_err(failed)?;
-            if !holds(&temporary.path, &StoreRevision(hash(text)), self.most) {
+            if !holds(&temporary.path, text, self.most) {
                 // Replaced once more in between: theirs is the latest, and back it goes.
                 exchange().map_err(failed)?;
             }
@@ -71,12 +70,12 @@ impl Exchange<'_> {
     }
 
     fn is_base(&self, path: &Path) -> bool {
-        holds(path, &self.base, self.most)
+        holds(path, self.base, self.most)
     }
 }
 
-fn holds(path: &Path, revision: &StoreRevision, most: u64) -> bool {
-    read::read(path, most).is_ok_and(|reading| StoreRevision(hash(&reading.text)) == *revision)
+fn holds(path: &Path, text: &str, most: u64) -> bool {
+    read::read(path, most).is_ok_and(|reading| reading.text == text)
 }
 
 /// Whether the file itself may be written, which replacing it would not ask.

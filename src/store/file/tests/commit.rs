@@ -164,11 +164,10 @@ fn a_hand_edit_is_not_overwritten() {
 
     // One that comes between the reading and the exchange is put back.
     fixture.files.write(&edited);
-    let base = fixture.base();
     let path = fixture.files.tokens();
     let exchange = Exchange {
         path: &path,
-        base,
+        base: HAND_WRITTEN,
         most: 1 << 20,
     };
     assert_eq!(exchange.put("# ours\n"), Err(CommitError::Moved));

@@ -326,12 +326,12 @@ async fn events_are_recorded() {
 
 #[tokio::test]
 async fn many_at_once_are_committed_together() {
-    let tokens: String = (0..100).map(|at| block(&format!("T{at}"), "")).collect();
+    let tokens: String = (0..10_000).map(|at| block(&format!("T{at}"), "")).collect();
     let fixture = Fixture::start(&tokens).await;
-    let mutations = (0..400).map(|at| match at % 4 {
+    let mutations = (0..1_000).map(|at| match at % 4 {
         0 => create(&format!("N{at}")),
-        1 => rename(&format!("T{}", at % 100), &format!("name {at}")),
-        2 => Mutation::Disable(sid(&format!("T{}", at % 100))),
+        1 => rename(&format!("T{}", at * 7), &format!("name {at}")),
+        2 => Mutation::Disable(sid(&format!("T{}", at * 7 - 7))),
         _ => Mutation::Delete(sid(&format!("N{}", at - 3))),
     });
     let tasks: Vec<_> = mutations
@@ -343,7 +343,8 @@ async fn many_at_once_are_committed_together() {
     for task in tasks {
         task.await.expect("no panic").expect("done");
     }
-    assert_eq!(fixture.writer.status().tokens, 100);
+    assert_eq!(fixture.writer.status().tokens, 10_000);
+    assert_eq!(fixture.writer.status().disabled, 250);
     assert!(fixture.revision() < 50, "{} commits", fixture.revision());
     fixture.assert_whole();
 }
