@@ -7,6 +7,9 @@
 #![allow(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
+#[path = "store/pauses.rs"]
+mod pauses;
+
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -44,6 +47,7 @@ fn main() {
     one_change();
     many_changes();
     publishing();
+    pauses::pauses();
 }
 
 /// A running writer over a directory of its own.
