@@ -109,6 +109,12 @@ async fn serve(
             Some(AdminListener::bind(address).map_err(|e| Error::Listen(address.to_string(), e))?)
         }
     };
+    // Strangers at the gate do not fill the queue in which operators wait.
+    let admin_verifier = admin_listener
+        .as_ref()
+        .map(|_| Verifier::start(&settings.verification))
+        .transpose()
+        .map_err(|e| Error::Start("the admin's verification", e))?;
     // After the listeners: the audit of a gate that runs already is left alone.
     let writer_task = match admin::audit(&config)? {
         Some(audit) => files.writer_task.with_audit(audit),
@@ -127,6 +133,7 @@ async fn serve(
         keys: Arc::new(ArcSwap::from_pointee(files.keys)),
         seals: Arc::new(ArcSwapOption::new(files.seals)),
         strangers: Arc::default(),
+        admin_verifier: admin_verifier.clone(),
         listening: Arc::new(AtomicBool::new(false)),
         needs_restart: Arc::new(ArcSwap::default()),
         main_faults: Arc::new(ArcSwapOption::empty()),
@@ -142,7 +149,11 @@ async fn serve(
     let mut workers = workers::start(&shared, listeners, &stopping)?;
     let admin_described = admin_listener.as_ref().map(AdminListener::describe);
     let admin_thread = admin_listener
-        .map(|listener| admin::start(&shared, &config, listener, stopping.clone()))
+        .zip(admin_verifier)
+        .map(|(listener, verifier)| {
+            let context = admin::context(&shared, &config, verifier);
+            admin::start(context, listener, stopping.clone())
+        })
         .transpose()?;
     let (end_writer, writer_ended) = tokio::sync::oneshot::channel::<()>();
     let writing = tokio::spawn(writer_task.run(async {
@@ -236,6 +247,8 @@ struct Shared {
     keys: Arc<ArcSwap<Keys>>,
     seals: Arc<ArcSwapOption<SealingKeys>>,
     admin_tls: ArcSwapOption<rustls::ServerConfig>,
+    /// `None` where there is no admin listener.
+    admin_verifier: Option<Verifier>,
     metrics: Arc<Metrics>,
     /// Behind a lock, as its channel wants one owner; nobody on a request's way takes it.
     access: Mutex<AccessLog>,

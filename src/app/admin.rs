@@ -17,8 +17,7 @@ use crate::telemetry::metrics::{Observed, ServerHealth};
 
 /// Starts the admin's thread. It answers until the workers have drained.
 pub(super) fn start(
-    shared: &Arc<Shared>,
-    config: &Config,
+    context: Arc<Context>,
     listener: AdminListener,
     mut stop: watch::Receiver<Stop>,
 ) -> Result<JoinHandle<io::Result<()>>, Error> {
@@ -26,8 +25,7 @@ pub(super) fn start(
         // An error means that nobody can tell to stop any more: stop.
         stop.wait_for(|s| *s >= Stop::Now).await.ok();
     };
-    admin::serve(listener, context(shared, config)?, stopped)
-        .map_err(|e| Error::Start("the admin thread", e))
+    admin::serve(listener, context, stopped).map_err(|e| Error::Start("the admin thread", e))
 }
 
 /// Opens the audit. `None` where there is none, and where it would lie beside a token file in
@@ -53,8 +51,8 @@ pub(super) fn audit(config: &Config) -> Result<Option<AuditLog>, Error> {
     }
 }
 
-fn context(shared: &Arc<Shared>, config: &Config) -> Result<Arc<Context>, Error> {
-    let settings = &config.settings;
+/// What the admin API reads and does.
+pub(super) fn context(shared: &Arc<Shared>, config: &Config, verifier: Verifier) -> Arc<Context> {
     let tls = shared.admin_tls.load_full().map(|first| {
         let current = Arc::clone(shared);
         let latest = move || {
@@ -63,11 +61,9 @@ fn context(shared: &Arc<Shared>, config: &Config) -> Result<Arc<Context>, Error>
         };
         Arc::new(latest) as admin::Tls
     });
-    let verifier = Verifier::start(&settings.verification)
-        .map_err(|e| Error::Start("the admin's verification", e))?;
     let metrics = Arc::clone(shared);
     shared.metrics.observe(observe(shared));
-    Ok(Arc::new(Context {
+    Arc::new(Context {
         settings: Arc::clone(&shared.settings),
         writer: shared.writer.clone(),
         verifier,
@@ -82,7 +78,7 @@ fn context(shared: &Arc<Shared>, config: &Config) -> Result<Arc<Context>, Error>
         main_faults: Arc::clone(&shared.main_faults),
         started_at: shared.started_at,
         workers: config.fixed.workers,
-    }))
+    })
 }
 
 /// What a scrape reads beside the workers' counters. It must not keep the gate alive.

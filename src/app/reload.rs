@@ -109,6 +109,14 @@ async fn reload(
         .access()
         .reconfigure(&settings.access_log)
         .unwrap_or_else(|e| tracing::warn!(error = %e, "access log unchanged"));
+    for verifier in [Some(shared.gate.verifier()), shared.admin_verifier.as_ref()]
+        .into_iter()
+        .flatten()
+    {
+        verifier
+            .reconfigure(&settings.verification)
+            .unwrap_or_else(|e| tracing::warn!(error = %e, "verification unchanged"));
+    }
     shared.keys.store(Arc::new(active.keys.clone()));
     shared.seals.store(seals);
     shared.settings.store(Arc::clone(&active.settings));

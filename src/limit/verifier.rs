@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use dashmap::DashMap;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -29,8 +30,13 @@ const DEADLINE: Duration = Duration::from_secs(10);
 ///
 /// It is meant for one listener's clients: those who guess at the gate shall not fill the
 /// queue in which operators wait.
+#[derive(Clone, Debug)]
+pub struct Verifier(Arc<ArcSwap<Pool>>);
+
+/// The threads of one configuration, and what they have proven.
 #[derive(Clone)]
-pub struct Verifier {
+struct Pool {
+    settings: Verification,
     queue: SyncSender<Check>,
     successes: Arc<Successes>,
     waiting: Arc<Waiting>,
@@ -59,6 +65,48 @@ impl Verifier {
     /// # Errors
     /// When a thread cannot be started.
     pub fn start(settings: &Verification) -> std::io::Result<Self> {
+        let pool = Pool::start(settings)?;
+        Ok(Self(Arc::new(ArcSwap::from_pointee(pool))))
+    }
+
+    /// Takes other settings over, for it and all its clones: new threads that remember
+    /// nothing, where the settings differ. What waits is verified by the old ones.
+    ///
+    /// # Errors
+    /// When a thread cannot be started; the old settings then stay.
+    pub fn reconfigure(&self, settings: &Verification) -> std::io::Result<()> {
+        if self.0.load().settings != *settings {
+            self.0.store(Arc::new(Pool::start(settings)?));
+        }
+        Ok(())
+    }
+
+    /// Verifies, from memory or on a thread.
+    ///
+    /// # Errors
+    /// [`VerifyError`].
+    pub async fn verify(&self, check: SlowCheck) -> Result<Arc<Token>, VerifyError> {
+        self.0.load_full().verify(check).await
+    }
+
+    /// Whether a secret has a digest of any kind: an operator's, say. Where the digest is
+    /// not slow the answer is there at once.
+    ///
+    /// # Errors
+    /// [`Overloaded`].
+    pub async fn verify_digest(
+        &self,
+        keys: &Keys,
+        digest: &Digest,
+        secret: &Secret,
+    ) -> Result<bool, Overloaded> {
+        let pool = self.0.load_full();
+        pool.verify_digest(keys, digest, secret).await
+    }
+}
+
+impl Pool {
+    fn start(settings: &Verification) -> std::io::Result<Self> {
         Self::start_with(settings, slow_matches)
     }
 
@@ -77,6 +125,7 @@ impl Verifier {
                 .spawn(move || run(&checks, &successes, &matches))?;
         }
         Ok(Self {
+            settings: settings.clone(),
             queue,
             successes,
             waiting: Arc::new(Waiting {
@@ -87,11 +136,7 @@ impl Verifier {
         })
     }
 
-    /// Verifies, from memory or on a thread.
-    ///
-    /// # Errors
-    /// [`VerifyError`].
-    pub async fn verify(&self, check: SlowCheck) -> Result<Arc<Token>, VerifyError> {
+    async fn verify(&self, check: SlowCheck) -> Result<Arc<Token>, VerifyError> {
         let SlowCheck { token, secret } = check;
         if self.slow(&token.digest, secret).await? {
             Ok(token)
@@ -100,12 +145,7 @@ impl Verifier {
         }
     }
 
-    /// Whether a secret has a digest of any kind: an operator's, say. Where the digest is
-    /// not slow the answer is there at once.
-    ///
-    /// # Errors
-    /// [`Overloaded`].
-    pub async fn verify_digest(
+    async fn verify_digest(
         &self,
         keys: &Keys,
         digest: &Digest,
@@ -142,9 +182,10 @@ impl Verifier {
     }
 }
 
-impl fmt::Debug for Verifier {
+impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Verifier")
+        f.debug_struct("Pool")
+            .field("settings", &self.settings)
             .field("successes", &self.successes)
             .finish_non_exhaustive()
     }

@@ -67,6 +67,12 @@ impl Gate {
         self.active.load_full()
     }
 
+    /// What verifies slow digests of tokens.
+    #[must_use]
+    pub fn verifier(&self) -> &Verifier {
+        &self.verifier
+    }
+
     /// Puts new settings in force, for every request that begins after this.
     pub fn replace(&self, active: Active) {
         let limit = active.settings.limits.requests_in_flight;

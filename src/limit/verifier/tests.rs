@@ -31,7 +31,7 @@ fn check(digest: &str, secret: &str) -> SlowCheck {
 }
 
 /// What a verification came to.
-async fn outcome(verifier: &Verifier, digest: &str, secret: &str) -> &'static str {
+async fn outcome(verifier: &Pool, digest: &str, secret: &str) -> &'static str {
     match verifier.verify(check(digest, secret)).await {
         Ok(_) => "proven",
         Err(VerifyError::Denied(Denial::BadCredentials)) => "denied",
@@ -71,10 +71,10 @@ impl Door {
 }
 
 /// A verifier whose thread waits at a door whenever the secret is not `right`.
-fn guarded(queue: usize) -> (Verifier, Arc<Door>) {
+fn guarded(queue: usize) -> (Pool, Arc<Door>) {
     let door = Arc::new(Door::default());
     let at = Arc::clone(&door);
-    let verifier = Verifier::start_with(&settings(queue), move |_, secret| {
+    let verifier = Pool::start_with(&settings(queue), move |_, secret| {
         if secret == b"right" {
             return true;
         }
@@ -86,7 +86,7 @@ fn guarded(queue: usize) -> (Verifier, Arc<Door>) {
 
 /// Starts guesses that all wait, or are refused; tells how many of them were refused.
 async fn guess(
-    verifier: &Verifier,
+    verifier: &Pool,
     digests: impl Iterator<Item = String>,
 ) -> (usize, Vec<tokio::task::JoinHandle<&'static str>>) {
     let begun = Arc::new(AtomicUsize::new(0));
@@ -185,7 +185,7 @@ async fn a_wait_has_a_deadline() {
 
 #[tokio::test]
 async fn a_panic_takes_no_thread_away() {
-    let verifier = Verifier::start_with(&settings(16), |_, secret| {
+    let verifier = Pool::start_with(&settings(16), |_, secret| {
         assert!(secret != b"panic", "as the test asks");
         true
     })
@@ -201,7 +201,7 @@ async fn a_panic_takes_no_thread_away() {
 async fn a_success_is_remembered_until_the_digest_changes_and_a_failure_is_not() {
     let runs = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&runs);
-    let verifier = Verifier::start_with(&settings(16), move |_, secret| {
+    let verifier = Pool::start_with(&settings(16), move |_, secret| {
         counted.fetch_add(1, Ordering::Relaxed);
         secret == b"right"
     })
@@ -220,7 +220,7 @@ async fn a_success_is_remembered_until_the_digest_changes_and_a_failure_is_not()
 
 #[tokio::test]
 async fn every_kind_of_digest_is_verified() {
-    let verifier = Verifier::start(&settings(16)).expect("a thread");
+    let verifier = Pool::start(&settings(16)).expect("a thread");
     let keys = Keys::default();
     let secret = Secret::copy_of(b"hunter2");
     let wrong = Secret::copy_of(b"hunter3");
@@ -250,7 +250,7 @@ async fn every_kind_of_digest_is_verified() {
 fn the_threads_end_with_the_last_clone() {
     let held = Arc::new(());
     let holds = Arc::clone(&held);
-    let verifier = Verifier::start_with(&settings(1), move |_, _| Arc::strong_count(&holds) > 0)
+    let verifier = Pool::start_with(&settings(1), move |_, _| Arc::strong_count(&holds) > 0)
         .expect("a thread");
     drop(verifier.clone());
     assert!(Arc::strong_count(&held) > 1);

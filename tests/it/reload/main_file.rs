@@ -183,3 +183,30 @@ fn a_listener_of_tls_does_not_fall_back_to_plaintext() {
     });
     assert!(super::certificate::is_trusted(&gate, &authority));
 }
+
+#[test]
+fn the_threads_that_verify_change() {
+    let gate = Gate::builder()
+        .section("[verification]\nthreads = 1")
+        .start();
+    let threads = || {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", gate.pid())).unwrap();
+        let names = tasks.filter_map(|task| {
+            // A thread may end while it is looked at.
+            std::fs::read_to_string(task.ok()?.path().join("comm")).ok()
+        });
+        names.filter(|name| name.starts_with("verify-")).count()
+    };
+    assert_eq!(threads(), 2, "the gate's and the admin's");
+    let main = gate.read("sidgate.toml");
+    gate.replace("sidgate.toml", main.replace("threads = 1", "threads = 3"));
+    eventually("the new threads, and those alone", PROMISE, || {
+        (threads() == 6).then_some(())
+    });
+    assert!(
+        gate.status()["needs_restart"]
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
+}
