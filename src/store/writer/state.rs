@@ -169,8 +169,10 @@ impl Shared {
     /// Tokens of the pair were changed by operators.
     pub(super) fn count(&self, pair: &Pair) {
         self.set_status(|status| {
-            let reload = status.last_reload;
-            *status = Status::new(pair.revision(), pair.counts, reload, None);
+            let (reload, fault) = (status.last_reload, status.fault.take());
+            // The token file is as it was loaded, or nothing could have been put into it; the
+            // fault of a catalogue stays one.
+            *status = Status::new(pair.revision(), pair.counts, reload, fault);
         });
     }
 }

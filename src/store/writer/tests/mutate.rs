@@ -250,6 +250,20 @@ async fn a_hand_edit_is_read_first() {
 }
 
 #[tokio::test]
+async fn a_change_mends_no_catalogue() {
+    let fixture = Fixture::start(&block("A", "")).await;
+    let catalog = fixture.files.catalog();
+    let beside = catalog.with_extension("new");
+    std::fs::write(&beside, "nonsense").expect("written");
+    std::fs::rename(&beside, &catalog).expect("renamed");
+    fixture
+        .until(|fixture| fixture.writer.status().fault.is_some())
+        .await;
+    fixture.mutate(rename("A", "x")).await.expect("changed");
+    assert!(fixture.writer.status().fault.is_some());
+}
+
+#[tokio::test]
 async fn a_bad_file_is_not_written() {
     let fixture = Fixture::start(&block("A", "")).await;
     let good = fixture.text();
