@@ -66,6 +66,8 @@ pub(super) struct Http1 {
 /// An HTTP/2 connection, shared by its streams.
 struct Http2 {
     sender: http2::SendRequest<RequestBody>,
+    /// Polled by a task of its own until it ends, and asked here what the server allows.
+    connection: Rc<RefCell<Option<open::Http2Connection>>>,
     pace: Arc<Pace>,
     streams: Rc<Cell<usize>>,
     idle_since: Cell<Instant>,
@@ -276,14 +278,14 @@ impl ServerPool {
     }
 
     async fn http2_stream(self: &Rc<Self>) -> Result<Lease, Waited> {
-        if let Some(stream) = self.free_stream(STREAMS) {
+        if let Some(stream) = self.free_stream(true) {
             return Ok(self.lease(Connection::Http2(stream), true));
         }
         let by = Instant::now() + self.upstream.config.timeouts.connect;
         let Ok(_opening) = timeout_at(by, self.opening.lock()).await else {
             return Err(Waited::TimedOut);
         };
-        if let Some(stream) = self.free_stream(STREAMS) {
+        if let Some(stream) = self.free_stream(true) {
             return Ok(self.lease(Connection::Http2(stream), true));
         }
         let permit = match &self.state.permits {
@@ -292,7 +294,7 @@ impl ServerPool {
                 Ok(permit) => Some(permit),
                 Err(_) => {
                     // No more connections: queue on one that is there.
-                    if let Some(stream) = self.free_stream(usize::MAX) {
+                    if let Some(stream) = self.free_stream(false) {
                         return Ok(self.lease(Connection::Http2(stream), true));
                     }
                     let waiting = Waiting::begin(&self.state);
@@ -309,12 +311,14 @@ impl ServerPool {
         Ok(self.lease(Connection::Http2(stream), false))
     }
 
-    fn free_stream(&self, below: usize) -> Option<Http2Stream> {
+    /// A stream of the connection that has the fewest; of one that has room for it where it
+    /// shall `start_now`.
+    fn free_stream(&self, start_now: bool) -> Option<Http2Stream> {
         let connections = self.http2.borrow();
         connections
             .iter()
             .filter(|c| !c.sender.is_closed())
-            .filter(|c| c.streams.get() < below)
+            .filter(|c| !start_now || c.streams.get() < c.most_streams())
             .min_by_key(|c| c.streams.get())
             .map(Http2::stream)
     }
@@ -362,6 +366,16 @@ async fn acquire(permits: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
 }
 
 impl Http2 {
+    /// How many streams are had on it at once. The server has a say (RFC 9113 5.1.2), but one
+    /// that takes none for now is not asked for ever more connections.
+    fn most_streams(&self) -> usize {
+        let connection = self.connection.borrow();
+        let most = connection
+            .as_ref()
+            .map_or(STREAMS, open::Http2Connection::current_max_send_streams);
+        most.clamp(1, STREAMS)
+    }
+
     fn stream(&self) -> Http2Stream {
         self.streams.set(self.streams.get() + 1);
         Http2Stream {

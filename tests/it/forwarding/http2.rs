@@ -298,3 +298,37 @@ fn workers_take_turns_where_connections_are_fewer() {
         assert_eq!(gate.read_as(&ALICE, "/any").status, 200, "{number}");
     }
 }
+
+/// A body of which nothing ever comes.
+struct Silence;
+
+impl hyper::body::Body for Silence {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        std::task::Poll::Pending
+    }
+}
+
+#[test]
+fn a_server_that_takes_few_streams_gets_more_connections() {
+    let upstream = Http2Upstream::limited(1, |asked| match asked.uri.path() {
+        "/any/held" => Response::new(Silence.boxed()),
+        _ => Response::new(full("ok")),
+    });
+    let gate = Gate::builder()
+        .server(upstream.url())
+        .upstream("protocol = \"http2\"\ntimeouts = { first_byte = \"2s\" }")
+        .proxy("workers = 1")
+        .start();
+    assert_eq!(gate.read_as(&ALICE, "/any").status, 200);
+    let mut held = gate.connect();
+    held.send(gate.ask("GET", "/any/held").by(&ALICE).bytes());
+    assert_eq!(held.head().status, 200);
+    assert_eq!(gate.read_as(&ALICE, "/any").status, 200);
+    assert_eq!(upstream.connections(), 2);
+}

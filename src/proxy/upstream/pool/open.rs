@@ -1,9 +1,12 @@
 //! Opens connections to a server, and runs their tasks on the worker that asked.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use hyper::client::conn::{http1, http2};
@@ -14,7 +17,8 @@ use tokio::time::Instant;
 use super::{Http1, Http2};
 use crate::net::connect::connect;
 use crate::net::deadline::Phase;
-use crate::net::{DeadlineIo, Pace, Paces};
+use crate::net::{DeadlineIo, Pace, Paces, Transport};
+use crate::proxy::body::RequestBody;
 use crate::proxy::upstream::servers::{ServerState, UpstreamState};
 
 /// Buffers of a connection grow up to this.
@@ -26,6 +30,10 @@ const CONNECTION_WINDOW: u32 = 1024 * 1024;
 
 /// A quiet HTTP/2 connection is asked whether it lives, and has as long again to answer.
 const H2_PING: Duration = Duration::from_secs(20);
+
+/// An HTTP/2 connection as hyper runs it.
+pub(super) type Http2Connection =
+    http2::Connection<TokioIo<DeadlineIo<Transport>>, RequestBody, LocalExecutor>;
 
 /// Opens an HTTP/1.1 connection; the caller keeps the deadline.
 pub(super) async fn http1(
@@ -89,12 +97,22 @@ pub(super) async fn http2(
         .handshake(io)
         .await
         .map_err(io::Error::other)?;
+    let connection = Rc::new(RefCell::new(Some(connection)));
+    let running = Rc::clone(&connection);
     tokio::task::spawn_local(async move {
-        connection.await.ok();
-        drop(permit);
+        poll_fn(|cx| match &mut *running.borrow_mut() {
+            Some(connection) => Pin::new(connection).poll(cx),
+            None => Poll::Ready(Ok(())),
+        })
+        .await
+        .ok();
+        // Only now do those who queue on it learn that it has ended.
+        let ended = running.borrow_mut().take();
+        drop((ended, permit));
     });
     Ok(Http2 {
         sender,
+        connection,
         pace,
         streams: Rc::default(),
         idle_since: Cell::new(Instant::now()),
@@ -103,7 +121,7 @@ pub(super) async fn http2(
 
 /// Runs hyper's tasks on this worker.
 #[derive(Clone, Copy, Debug)]
-struct LocalExecutor;
+pub(super) struct LocalExecutor;
 
 impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
     fn execute(&self, task: F) {

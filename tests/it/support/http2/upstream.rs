@@ -42,6 +42,22 @@ impl Http2Upstream {
         tls: Option<Arc<rustls::ServerConfig>>,
         answer: impl Fn(&Asked) -> Response<Body> + Send + Sync + 'static,
     ) -> Self {
+        Self::serve(tls, 200, answer)
+    }
+
+    /// By prior knowledge, with at most so many streams on a connection.
+    pub(crate) fn limited(
+        streams: u32,
+        answer: impl Fn(&Asked) -> Response<Body> + Send + Sync + 'static,
+    ) -> Self {
+        Self::serve(None, streams, answer)
+    }
+
+    fn serve(
+        tls: Option<Arc<rustls::ServerConfig>>,
+        streams: u32,
+        answer: impl Fn(&Asked) -> Response<Body> + Send + Sync + 'static,
+    ) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
@@ -52,6 +68,7 @@ impl Http2Upstream {
         let server = accept(
             listener,
             tls,
+            streams,
             Arc::new(answer),
             Arc::clone(&asked),
             Arc::clone(&connections),
@@ -105,6 +122,7 @@ type Answer = dyn Fn(&Asked) -> Response<Body> + Send + Sync;
 async fn accept(
     listener: std::net::TcpListener,
     tls: Option<Arc<rustls::ServerConfig>>,
+    streams: u32,
     answer: Arc<Answer>,
     asked: Arc<Mutex<Vec<Asked>>>,
     connections: Arc<Mutex<usize>>,
@@ -117,7 +135,8 @@ async fn accept(
             let service = service_fn(move |request| {
                 exchange(request, Arc::clone(&answer), Arc::clone(&asked))
             });
-            let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            let mut server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            server.max_concurrent_streams(streams);
             match tls {
                 None => drop(server.serve_connection(TokioIo::new(socket), service).await),
                 Some(config) => {
