@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::watch;
 
 use self::signals::{Hangup, Stops};
@@ -76,7 +77,21 @@ pub fn run(
         .enable_all()
         .build()
         .map_err(|e| Error::Start("the runtime", e))?;
+    raise_descriptor_limit();
     runtime.block_on(serve(config, shutdown))
+}
+
+/// Lets the process open as many files as it may at all: the usual soft limit of 1,024 is
+/// for programs that call select(2), and far below `limits.connections`.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if let Err(e) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(error = %e, "the limit of open files stays as it was");
+    }
 }
 
 async fn serve(

@@ -193,16 +193,19 @@ fn is_owned(name: &str) -> bool {
     if bytes.len() > LONGEST {
         return false;
     }
-    if !bytes.iter().any(|b| matches!(b, b'_' | b'.')) {
+    if bytes
+        .iter()
+        .all(|b| b.is_ascii_alphanumeric() || *b == b'-')
+    {
         return is_owned_spelling(name);
     }
-    // CGI and its descendants read `_` and `.` as `-`, or all three as `_`.
+    // CGI (RFC 3875 4.1.18) and its descendants take what is neither letter nor digit for `_`.
     let mut plain = [0; LONGEST];
     for (to, from) in plain.iter_mut().zip(bytes) {
-        *to = if matches!(from, b'_' | b'.') {
-            b'-'
-        } else {
+        *to = if from.is_ascii_alphanumeric() {
             *from
+        } else {
+            b'-'
         };
     }
     let plain = plain.get(..bytes.len()).unwrap_or_default();
@@ -310,6 +313,8 @@ mod tests {
             "x-real-ip",
             "x-original-url",
             "x-http-method-override",
+            "x!auth!sid",
+            "x~auth|sid",
             "transfer_encoding",
             "content_length",
         ] {

@@ -16,7 +16,7 @@ use super::Terms;
 use super::places::Flaw;
 use crate::catalog::VersionId;
 use crate::token::rules::{self, BadText};
-use crate::token::{Digest, ScopeSet, Sid, State, Token};
+use crate::token::{Digest, ScopeSet, Sid, State, Token, looks_generated};
 
 /// Keys longer than this are not repeated in a message: an auth token pasted into the
 /// wrong place is longer.
@@ -285,8 +285,16 @@ impl Reader<'_> {
     }
 }
 
+/// Hex digits in one text from which on it may be a key or a digest.
+const SECRET_HEX: usize = 32;
+
 /// A name for a message: escaped, and cut where it is long.
 fn quoted(text: &str) -> String {
+    // A secret in the wrong place is a likely slip, and messages reach logs and screens.
+    let hex = text.bytes().filter(u8::is_ascii_hexdigit).count();
+    if looks_generated(text.as_bytes()).is_some() || hex >= SECRET_HEX {
+        return "that is named (not shown, as it looks like a secret)".to_owned();
+    }
     let mut chars = text.chars();
     let start: String = chars.by_ref().take(QUOTABLE_NAME).collect();
     let more = if chars.next().is_some() { "..." } else { "" };

@@ -6,6 +6,7 @@
 //! itself, reading, parsing, writing and freeing, is done on a blocking thread of the admin
 //! runtime, never on a worker.
 
+mod again;
 mod batch;
 mod record;
 mod state;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
+use self::again::Again;
 use self::batch::Request;
 pub use self::batch::{MutateError, Mutated, Origin, Precondition};
 use self::state::{Shared, WriterState};
@@ -237,6 +239,7 @@ impl WriterTask {
         let _ = self.work(|state| state.pair.clean()).await;
         // A command that came while mutations were gathered, and is none.
         let mut deferred = None;
+        let mut again = Again::default();
         loop {
             if let Some(command) = deferred.take() {
                 deferred = self.obey(command).await;
@@ -257,6 +260,12 @@ impl WriterTask {
                 settled = settled => {
                     // The faults are logged and in the status.
                     let _ = self.look(None, Some(settled)).await;
+                }
+                () = again.due() => {
+                    if again.is_worth_a_look(&self.lock()) {
+                        let _ = self.look(None, None).await;
+                    }
+                    again.done();
                 }
                 () = tokio::time::sleep(BURY), if !self.graveyard.is_empty() => self.bury(),
             }

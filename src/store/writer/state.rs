@@ -115,9 +115,17 @@ impl Shared {
         change(&mut status);
     }
 
+    /// Whether what lies on disk is not what is in force.
+    pub(super) fn has_fault(&self) -> bool {
+        let status = self.status.lock();
+        status
+            .unwrap_or_else(PoisonError::into_inner)
+            .fault
+            .is_some()
+    }
+
     /// The files are not taken.
     pub(super) fn refuse(&self, faults: &Faults) {
-        self.refused_loads.fetch_add(1, Relaxed);
         let mut known = false;
         self.set_status(|status| {
             known = status.fault.as_ref() == Some(faults);
@@ -128,8 +136,9 @@ impl Shared {
             status.fault = Some(faults.clone());
         });
         if known {
-            return; // logged already
+            return; // counted and logged already
         }
+        self.refused_loads.fetch_add(1, Relaxed);
         for fault in faults.0.iter().take(LOGGED_FAULTS) {
             tracing::error!(%fault, "not loaded, the last good content stays in force");
         }

@@ -231,3 +231,37 @@ fn plaintext_on_a_public_address_and_a_taken_port_mean_no_start() {
         assert!(all.contains(piece), "{listen}: {all}");
     }
 }
+
+#[test]
+fn a_file_that_is_gone_is_told_until_it_is_back() {
+    let upstream = Recorder::ok();
+    let gate = Gate::before(&upstream);
+    let tokens_file = gate.path("tokens.toml");
+    for round in 0..2 {
+        fs::remove_file(&tokens_file).unwrap();
+        let status = eventually("the loss is told", PROMISE * 2, || {
+            Some(gate.status()).filter(|status| !status["fault"].is_null())
+        });
+        assert!(
+            status["fault"].to_string().contains("tokens.toml"),
+            "{round}: {status}"
+        );
+        assert_eq!(gate.read_as(&ALICE, "/v1/items").status, 200, "{round}");
+        gate.replace("tokens.toml", tokens());
+        eventually("it is over", PROMISE, || {
+            gate.status()["fault"].is_null().then_some(())
+        });
+    }
+}
+
+#[test]
+fn what_could_not_be_read_for_want_of_descriptors_is_read_later() {
+    let upstream = Recorder::ok();
+    let gate = Gate::before(&upstream);
+    becomes(&gate, &DAVE, 401);
+    gate.limit_descriptors(3);
+    gate.replace("tokens.toml", with_dave());
+    gate.logged(&["cannot be read"]);
+    gate.limit_descriptors(1024);
+    becomes(&gate, &DAVE, 200);
+}

@@ -5,7 +5,7 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 
 /// Runs a command to its end; panics where it takes longer.
 #[track_caller]
@@ -97,9 +97,10 @@ pub(crate) fn processor_time(child: &Child) -> Duration {
 }
 
 pub(crate) fn limit_descriptors(child: &Child, most: u64) {
+    // The hard limit stays, so that a test can take its limit back.
     let limit = Rlimit {
         current: Some(most),
-        maximum: Some(most),
+        ..getrlimit(Resource::Nofile)
     };
     prlimit(Some(Pid::from_child(child)), Resource::Nofile, limit).unwrap();
 }
