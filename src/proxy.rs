@@ -27,6 +27,7 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Instant;
 
+use http::header::{HeaderValue, UPGRADE};
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
@@ -210,15 +211,24 @@ impl Worker {
         };
         let answer = answer.map_err(|failure| {
             exchange.server = failure.server;
-            Refusal::new(failure.code)
+            match failure.code {
+                Code::BadHeader => {
+                    Refusal::detailed(failure.code, "the body's chunks are not valid")
+                }
+                code => Refusal::new(code),
+            }
         })?;
         exchange.upstream_duration = Some(sent.elapsed());
         exchange.server = Some(Arc::clone(&answer.server));
         if answer.response.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Ok(Passed::Answer(answer, end_by));
         }
-        // A switch that nobody asked for would leave the connection in nobody's protocol.
+        // A switch that nobody asked for, or to something else, would leave the connection in
+        // nobody's protocol.
+        let agreed = answer.response.headers().get(UPGRADE);
+        let asked = sound.upgrade.as_ref();
         client
+            .filter(|_| is_same_protocol(asked, agreed))
             .map(|client| Passed::Switched(answer, client))
             .ok_or_else(|| Refusal::new(Code::UpstreamBadResponse))
     }
@@ -313,6 +323,12 @@ async fn unpanicked<T>(mut future: Pin<&mut impl Future<Output = T>>) -> Option<
         }
     })
     .await
+}
+
+/// Whether the upstream switches to what was asked for (RFC 9110 7.8).
+fn is_same_protocol(asked: Option<&HeaderValue>, agreed: Option<&HeaderValue>) -> bool {
+    let pair = asked.zip(agreed);
+    pair.is_some_and(|(a, b)| a.as_bytes().eq_ignore_ascii_case(b.as_bytes()))
 }
 
 fn is_trusted(settings: &Settings, peer: &Peer) -> bool {

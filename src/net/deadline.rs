@@ -282,9 +282,18 @@ impl<T: AsyncRead + Unpin> AsyncRead for DeadlineIo<T> {
         let this = self.get_mut();
         let before = buf.filled().len();
         if let Poll::Ready(result) = Pin::new(&mut this.inner).poll_read(cx, buf) {
-            if buf.filled().len() > before {
-                this.pace.bytes_arrived();
+            if buf.filled().len() == before {
+                return Poll::Ready(result);
             }
+            // A head that keeps coming never has to be waited for: its time is looked at
+            // with each further piece.
+            if this.pace.phase() == Phase::Head
+                && let Some((by, Some(what))) = this.pace.read_by()
+                && Instant::now() >= by
+            {
+                return Poll::Ready(Err(this.pace.fail(what)));
+            }
+            this.pace.bytes_arrived();
             return Poll::Ready(result);
         }
         let Some((by, what)) = this.pace.read_by() else {

@@ -126,6 +126,7 @@ impl Upload {
                 self.progress.finish(cx);
                 Poll::Ready(None)
             }
+            Some(Err(e)) if is_malformed(&e) => self.fail(Code::BadHeader, BodyError::Client(e)),
             Some(Err(e)) => self.fail(Code::ClientClosed, BodyError::Client(e)),
             Some(Ok(mut frame)) => {
                 if let Some(data) = frame.data_ref() {
@@ -172,6 +173,13 @@ impl HttpBody for RequestBody {
             Some(upload) => upload.incoming.size_hint(),
         }
     }
+}
+
+/// Whether the body itself was wrong, as chunks can be, and not merely cut off.
+fn is_malformed(error: &hyper::Error) -> bool {
+    let source = std::error::Error::source(error);
+    let io = source.and_then(|source| source.downcast_ref::<std::io::Error>());
+    io.is_some_and(|io| io.kind() == std::io::ErrorKind::InvalidInput)
 }
 
 /// A body's error as hyper takes it.

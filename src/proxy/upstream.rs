@@ -9,10 +9,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::HOST;
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use tokio::time::Instant;
 
 use self::pool::{Connection, ServerPool, Waited};
@@ -311,7 +311,13 @@ fn address(
 ) -> Option<()> {
     match protocol {
         Protocol::Http1 => {
-            request.headers_mut().insert(HOST, host.clone());
+            let has_body = !request.body().is_end_stream();
+            let headers = request.headers_mut();
+            headers.insert(HOST, host.clone());
+            // hyper sends a GET's body only where the head says that there is one.
+            if has_body && !headers.contains_key(CONTENT_LENGTH) {
+                headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+            }
         }
         Protocol::Http2 => {
             let scheme = if state.server.tls {

@@ -23,7 +23,7 @@ fn request_bodies_of_every_framing_arrive_whole() {
         );
 
         let mut client = gate.connect();
-        client.send(chunked("/any", &body));
+        client.send(chunked("POST", "/any", &body));
         assert_eq!(client.reply("POST").status, 200);
         let seen = upstream.last();
         assert_eq!(seen.body, body, "chunked");
@@ -34,6 +34,30 @@ fn request_bodies_of_every_framing_arrive_whole() {
         (reply.status, upstream.last().body),
         (200, b"query".to_vec())
     );
+    let mut client = gate.connect();
+    client.send(chunked("GET", "/any", b"query"));
+    assert_eq!(client.reply("GET").status, 200);
+    assert_eq!(upstream.last().body, b"query", "in chunks");
+}
+
+#[test]
+fn chunks_that_are_none_are_refused_by_name() {
+    let upstream = Recorder::scripted(|wire| while wire.request().is_some() {});
+    let gate = Gate::before(&upstream);
+    for bad in ["ZZ\r\nx\r\n0\r\n\r\n", "1\nx\r\n0\r\n\r\n", "-1\r\n\r\n"] {
+        let mut client = gate.connect();
+        client.send(format!(
+            "POST /any HTTP/1.1\r\nHost: x\r\nAuthorization: {}\r\n\
+             Transfer-Encoding: chunked\r\n\r\n{bad}",
+            ALICE.basic()
+        ));
+        let reply = client.reply("POST");
+        assert_eq!(
+            (reply.status, reply.code().as_str()),
+            (400, "bad_header"),
+            "{bad:?}"
+        );
+    }
 }
 
 #[test]
@@ -164,10 +188,10 @@ fn an_answer_may_come_before_the_request_has_ended() {
     assert_eq!((reply.status, reply.text().as_str()), (403, "no!"));
 }
 
-/// A POST by Alice whose body is sent in chunks of odd sizes.
-fn chunked(path: &str, body: &[u8]) -> Vec<u8> {
+/// A request by Alice whose body is sent in chunks of odd sizes.
+fn chunked(method: &str, path: &str, body: &[u8]) -> Vec<u8> {
     let mut bytes = format!(
-        "POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {}\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {}\r\nTransfer-Encoding: chunked\r\n\r\n",
         ALICE.basic()
     )
     .into_bytes();

@@ -199,3 +199,22 @@ fn bytes_sent_too_early_wait_for_the_switch() {
     let deadline = std::time::Instant::now() + Duration::from_secs(10);
     assert_eq!(client.exactly(5, deadline).unwrap(), b"early");
 }
+
+#[test]
+fn a_switch_to_something_else_is_no_answer() {
+    let upstream = Recorder::scripted(|wire| {
+        if wire.request().is_some() {
+            wire.send(
+                "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n",
+            );
+        }
+    });
+    let gate = Gate::before(&upstream);
+    let mut client = gate.connect();
+    client.send(handshake("/ws/lobby", &ALICE));
+    let reply = client.reply("GET");
+    assert_eq!(
+        (reply.status, reply.code().as_str()),
+        (502, "upstream_bad_response")
+    );
+}
