@@ -43,10 +43,10 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = self.file.display();
-        match self.place {
-            Some((line, column)) => write!(f, "{file}:{line}:{column}: {}", self.message),
-            None => write!(f, "{file}: {}", self.message),
-        }
+        // A fault of the whole file is told at its beginning, so that programs that read
+        // FILE:LINE:COLUMN find one form.
+        let (line, column) = self.place.unwrap_or((1, 1));
+        write!(f, "{file}:{line}:{column}: {}", self.message)
     }
 }
 

@@ -208,7 +208,7 @@ fn check_reads_what_the_main_file_names() {
     );
 
     fs::remove_file(&catalog).unwrap();
-    assert!(text(&check(&main_file).stderr).contains("catalog.toml: "));
+    assert!(text(&check(&main_file).stderr).contains("catalog.toml:1:1: "));
 }
 
 /// Serves with a socket as a service manager passes one: as descriptor 3.

@@ -102,7 +102,7 @@ mod tests {
         let faults = tell(Path::new("f"), "x\néy", flaws, 2);
         assert_eq!(
             faults.to_string(),
-            "f:1:1: a\nf:2:1: b, see 1:1\nf: has at least 1 more"
+            "f:1:1: a\nf:2:1: b, see 1:1\nf:1:1: has at least 1 more"
         );
     }
 

@@ -84,11 +84,14 @@ fn a_start_tells_the_faults_of_both_files() {
     assert!(
         opened(&files, &[])
             .expect_err("faults")
-            .contains("tokens.toml: is empty")
+            .contains("tokens.toml:1:1: is empty")
     );
     std::fs::remove_file(files.tokens()).expect("removed");
     let faults = opened(&files, &[]).expect_err("faults");
-    assert!(faults.contains("tokens.toml: cannot be read"), "{faults}");
+    assert!(
+        faults.contains("tokens.toml:1:1: cannot be read"),
+        "{faults}"
+    );
 }
 
 #[test]
