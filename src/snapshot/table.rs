@@ -235,15 +235,21 @@ impl Page {
     fn probe(&self, hash: u64, sid: &[u8]) -> (Option<&Arc<Token>>, bool) {
         let (before, from) = self.slots.split_at(home(hash, self.slots.len()));
         let mut slots = from.iter().chain(before);
+        // Walked to its end whether or not the token is met on the way, and one SID is
+        // compared in any case: both kinds of requests take the same steps.
+        let is_same = |token: &Arc<Token>| token.sid.as_bytes() == sid;
+        let mut met = None;
         let mut passed = None;
         while let Some(Some(slot)) = slots.next() {
-            if slot.hash == hash && slot.token.sid.as_bytes() == sid {
-                return (Some(&slot.token), true);
+            // Of two SIDs whose hashes agree, which nobody can choose, the right one stays.
+            if slot.hash == hash && !met.is_some_and(is_same) {
+                met = Some(&slot.token);
             }
             passed = Some(&slot.token);
         }
-        let other = passed.or_else(|| slots.flatten().map(|slot| &slot.token).next());
-        (other, false)
+        let other = || passed.or_else(|| slots.flatten().map(|slot| &slot.token).next());
+        let token = met.or_else(other);
+        (token, token.is_some_and(is_same))
     }
 }
 
