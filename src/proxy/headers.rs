@@ -6,7 +6,7 @@
 
 use http::header::{
     AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TE,
-    TRAILER, TRANSFER_ENCODING, UPGRADE,
+    TRAILER, UPGRADE,
 };
 
 use super::context::Exchange;
@@ -284,10 +284,9 @@ fn is_owned_extension(name: &str) -> bool {
         )
 }
 
-/// Whether two names below are spelt alike is decided by `is_owned`; what hyper must not
-/// see twice is removed here, before the client connection frames the message itself.
+/// Drops a length that announces a body where none comes. The transfer coding has gone with
+/// the hop-by-hop fields.
 pub(super) fn drop_framing(headers: &mut HeaderMap, has_body: bool) {
-    headers.remove(TRANSFER_ENCODING);
     if !has_body && headers.get(CONTENT_LENGTH).is_some_and(|v| v != "0") {
         headers.remove(CONTENT_LENGTH);
     }

@@ -69,23 +69,20 @@ async fn ask(
 ) -> io::Result<()> {
     let io = TokioIo::new(connect(&server.server, upstream.tls.as_ref()).await?);
     let mut request = Request::new(Empty::<Bytes>::new());
-    let path = check.path.parse().map_err(io::Error::other)?;
+    let path: uri::PathAndQuery = check.path.parse().map_err(io::Error::other)?;
     let status = match upstream.config.protocol {
         Protocol::Http1 => {
-            *request.uri_mut() = Uri::from_parts(path_only(path)).map_err(io::Error::other)?;
+            *request.uri_mut() = Uri::from(path);
             request.headers_mut().insert(HOST, server.host.clone());
             let (mut sender, connection) = http1::handshake(io).await.map_err(io::Error::other)?;
             tokio::select! {
                 answer = sender.send_request(request) => answer,
-                ended = connection => return Err(ended.err().map_or_else(
-                    || io::ErrorKind::UnexpectedEof.into(),
-                    io::Error::other,
-                )),
+                ended = connection => return Err(closed(ended)),
             }
         }
         Protocol::Http2 => {
             let tls = server.server.tls;
-            let mut parts = path_only(path);
+            let mut parts = Uri::from(path).into_parts();
             parts.scheme = Some(if tls {
                 uri::Scheme::HTTPS
             } else {
@@ -97,10 +94,7 @@ async fn ask(
             let (mut sender, connection) = handshake.map_err(io::Error::other)?;
             tokio::select! {
                 answer = sender.send_request(request) => answer,
-                ended = connection => return Err(ended.err().map_or_else(
-                    || io::ErrorKind::UnexpectedEof.into(),
-                    io::Error::other,
-                )),
+                ended = connection => return Err(closed(ended)),
             }
         }
     }
@@ -112,8 +106,8 @@ async fn ask(
     Err(io::Error::other(format!("answered {status}")))
 }
 
-fn path_only(path: uri::PathAndQuery) -> uri::Parts {
-    let mut parts = uri::Parts::default();
-    parts.path_and_query = Some(path);
-    parts
+/// Why a connection that ended before its answer did so.
+fn closed(ended: hyper::Result<()>) -> io::Error {
+    let early = || io::ErrorKind::UnexpectedEof.into();
+    ended.err().map_or_else(early, io::Error::other)
 }
