@@ -72,7 +72,7 @@ use self::respond::Answer;
 use crate::auth::Keys;
 use crate::config::Settings;
 use crate::fault::Faults;
-use crate::limit::Verifier;
+use crate::limit::{Guesses, Verifier};
 use crate::snapshot::Snapshot;
 use crate::store::Writer;
 use crate::token::seal::SealingKeys;
@@ -117,7 +117,7 @@ pub struct Context {
 struct State {
     context: Arc<Context>,
     /// Wrong credentials of each peer.
-    throttle: throttle::Throttle,
+    guesses: Guesses,
     /// Whose slow digest is being verified.
     slow_checks: operator::Turns,
     /// Answers that keyed calls had.
@@ -135,7 +135,7 @@ impl State {
     fn new(context: Arc<Context>) -> Self {
         Self {
             context,
-            throttle: throttle::Throttle::default(),
+            guesses: Guesses::default(),
             slow_checks: operator::Turns::default(),
             replays: idempotency::Replays::default(),
             names_hasher: RandomState::new(),

@@ -105,6 +105,8 @@ pub struct Settings {
     pub tls: Option<TlsFiles>,
     /// Peers whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Wrong credentials.
+    pub guessing: Guessing,
     /// Upstreams; the first is the default. Never empty.
     pub upstreams: Vec<Arc<Upstream>>,
     /// Bounds on what clients may send and hold.
@@ -260,6 +262,17 @@ pub struct Limits {
     pub h2_stream_window: u32,
     /// Flow-control window of an HTTP/2 connection. Default 1 MiB.
     pub h2_connection_window: u32,
+}
+
+/// How many wrong credentials are looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guessing {
+    /// Of one client address (IPv6: /64) in each window; 0: without end. Default 300.
+    pub failures: u32,
+    /// How long they count. Default 1 min.
+    pub window: Duration,
+    /// Addresses that are not counted. Default those of this machine.
+    pub exempt: Vec<IpNet>,
 }
 
 /// Deadlines towards clients. `None`, in the file "0s": no deadline.

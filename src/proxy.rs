@@ -8,6 +8,7 @@ mod body;
 mod context;
 mod deliver;
 mod gate;
+mod guessing;
 mod headers;
 mod respond;
 mod revoke;
@@ -40,6 +41,7 @@ use self::body::{RequestBody, UploadProgress};
 use self::context::{Decision, Exchange, RequestIds};
 use self::deliver::{Passed, deliver, switch};
 use self::gate::Local;
+use self::guessing::Guess;
 use self::respond::Refusal;
 use self::revoke::{Revocable, Running};
 use self::room::Room;
@@ -149,7 +151,7 @@ impl Worker {
 
         let sound = sound::check(&parts, &exchange.peer, has_body, &settings.limits)?;
         exchange.target = Some(sound.target.clone());
-        let permit = self.decide(local, &sound, &parts).await?;
+        let permit = self.decide(local, exchange, &sound, &parts).await?;
         exchange.decision = Decision::Permit(permit.clone());
         let limit = settings.limits.requests_in_flight;
         exchange.placed = self.room.enter(&self.gate.places, limit, self.gate.workers);
@@ -238,18 +240,28 @@ impl Worker {
     async fn decide(
         &self,
         local: &Local,
+        exchange: &Exchange,
         sound: &Sound,
         parts: &http::request::Parts,
     ) -> Result<Permit, Refusal> {
         let path = sound.target.path();
         let upgrade = sound.upgrade.is_some();
+        let guess = Guess {
+            guesses: &self.gate.guesses,
+            settings: &local.active.settings,
+            peer: &exchange.peer,
+            headers: &parts.headers,
+            now: exchange.started,
+        };
         let slow = {
             let snapshot = self.gate.snapshot.load();
             let catalog = &snapshot.catalog;
             if let Some(permit) = auth::public(catalog, &parts.method, path, upgrade) {
                 return Ok(permit);
             }
-            match auth::authenticate(&snapshot.tokens, &local.active.keys, &parts.headers)? {
+            guess.look().inspect_err(|_| self.metrics.guess_refused())?;
+            let offered = auth::authenticate(&snapshot.tokens, &local.active.keys, &parts.headers);
+            match offered.map_err(|denial| guess.denied(denial, false))? {
                 Authentication::Token(token) => {
                     return Ok(auth::authorize(
                         catalog,
@@ -265,7 +277,7 @@ impl Worker {
         let (check, snapshot) = slow;
         let token = match Box::pin(self.gate.verifier.verify(check)).await {
             Ok(token) => token,
-            Err(VerifyError::Denied(denial)) => return Err(denial.into()),
+            Err(VerifyError::Denied(denial)) => return Err(guess.denied(denial, true).into()),
             Err(VerifyError::Overloaded(_)) => return Err(Refusal::new(Code::Overloaded)),
         };
         Ok(auth::authorize(

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use super::State;
 use super::problem::Problem;
-use super::throttle::Guesser;
+use super::throttle::{ALLOWANCE, Guesser};
 use crate::config::{Operator, Role};
 use crate::token::{Digest, Secret};
 
@@ -73,14 +73,18 @@ async fn judge(state: &State, guesser: Guesser, headers: &HeaderMap) -> Result<P
         None => None,
     };
     proven.ok_or_else(|| {
-        state.throttle.failed(guesser, Instant::now());
+        let now = Instant::now();
+        state.guesses.failed(&guesser, None, ALLOWANCE, now);
         Problem::BadCredentials
     })
 }
 
 /// Refuses who has guessed wrong too often.
 fn admitted(state: &State, guesser: Guesser) -> Result<(), Problem> {
-    match state.throttle.wait(guesser, Instant::now()) {
+    match state
+        .guesses
+        .wait(&guesser, None, ALLOWANCE, Instant::now())
+    {
         Some(wait) => Err(Problem::Throttled(wait)),
         None => Ok(()),
     }

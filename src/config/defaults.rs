@@ -1,10 +1,14 @@
 //! What holds where the file says nothing. The reasons stand in `config/sidgate.toml`.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use ipnet::{IpNet, Ipv4Net};
+
 use super::{
-    AccessLog, Limits, Log, LogFormat, LogTarget, Secrets, Timeouts, UpstreamTimeouts, Verification,
+    AccessLog, Guessing, Limits, Log, LogFormat, LogTarget, Secrets, Timeouts, UpstreamTimeouts,
+    Verification,
 };
 
 impl Default for Limits {
@@ -21,6 +25,20 @@ impl Default for Limits {
             h2_header_list: 16 << 10,
             h2_stream_window: 64 << 10,
             h2_connection_window: 1 << 20,
+        }
+    }
+}
+
+impl Default for Guessing {
+    fn default() -> Self {
+        let loopback = Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8);
+        Self {
+            failures: 300,
+            window: Duration::from_secs(60),
+            exempt: vec![
+                loopback.into(),
+                IpNet::from(IpAddr::from(Ipv6Addr::LOCALHOST)),
+            ],
         }
     }
 }

@@ -27,6 +27,7 @@ pub(super) struct Raw {
     pub(super) files: Table<Files>,
     pub(super) admin: Table<Admin>,
     pub(super) limits: Table<Limits>,
+    pub(super) guessing: Table<Guessing>,
     pub(super) timeouts: Table<Timeouts>,
     pub(super) access_log: Table<AccessLog>,
     pub(super) log: Table<Log>,
@@ -146,6 +147,14 @@ pub(super) struct Limits {
     pub(super) h2_header_list: Given<Size>,
     pub(super) h2_stream_window: Given<Size>,
     pub(super) h2_connection_window: Given<Size>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Guessing {
+    pub(super) failures: Given<Count>,
+    pub(super) window: Given<Time>,
+    pub(super) exempt: Given<Vec<Spanned<String>>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

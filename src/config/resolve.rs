@@ -11,6 +11,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use toml::Spanned;
 use tracing_subscriber::EnvFilter;
 
@@ -19,8 +20,8 @@ use super::check::{Checker, narrow};
 use super::defaults::cores;
 use super::raw::{self, Given, Raw};
 use super::{
-    AccessLog, Admin, Config, Files, Fixed, Limits, Log, LogTarget, Running, Secrets, Settings,
-    Timeouts, TlsFiles, Verification,
+    AccessLog, Admin, Config, Files, Fixed, Guessing, Limits, Log, LogTarget, Running, Secrets,
+    Settings, Timeouts, TlsFiles, Verification,
 };
 use crate::auth::Keys;
 use crate::token::Sid;
@@ -53,9 +54,7 @@ pub(super) fn config(path: &Path, raw: Raw, checker: &mut Checker) -> Config {
         }
     }
     let workers = checker.count(proxy.workers, 0..=1_024);
-    let trusted_proxies = list(proxy.trusted_proxies)
-        .filter_map(|text| sound(address::network(text.get_ref()), &text.span(), checker))
-        .collect();
+    let trusted_proxies = networks(proxy.trusted_proxies, checker);
     let realm = proxy.realm.and_then(|given| {
         let allowed = |b: u8| matches!(b, b' '..=b'~') && b != b'"' && b != b'\\';
         if given.get_ref().is_empty() || !given.get_ref().bytes().all(allowed) {
@@ -90,6 +89,7 @@ pub(super) fn config(path: &Path, raw: Raw, checker: &mut Checker) -> Config {
         allow_plaintext,
         tls,
         trusted_proxies,
+        guessing: guessing(table(raw.guessing).1, checker),
         upstreams,
         limits: limits(table(raw.limits).1, checker),
         timeouts: timeouts(table(raw.timeouts).1, checker),
@@ -157,6 +157,12 @@ fn listeners(
         addresses.push((address, place));
     }
     addresses
+}
+
+fn networks(given: Given<Vec<Spanned<String>>>, checker: &mut Checker) -> Vec<IpNet> {
+    list(given)
+        .filter_map(|text| sound(address::network(text.get_ref()), &text.span(), checker))
+        .collect()
 }
 
 fn tls_files(given: raw::Table<raw::Tls>, checker: &mut Checker) -> Option<TlsFiles> {
@@ -243,6 +249,19 @@ fn limits(raw: raw::Limits, checker: &mut Checker) -> Limits {
         h2_header_list: narrow(h2_header_list, default.h2_header_list),
         h2_stream_window: narrow(h2_stream_window, default.h2_stream_window),
         h2_connection_window: narrow(h2_connection_window, default.h2_connection_window),
+    }
+}
+
+fn guessing(raw: raw::Guessing, checker: &mut Checker) -> Guessing {
+    let default = Guessing::default();
+    let window = Duration::from_secs(1)..=Duration::from_secs(86_400);
+    Guessing {
+        failures: narrow(checker.count(raw.failures, 0..=1_000_000), default.failures),
+        window: checker.time(raw.window, window).unwrap_or(default.window),
+        exempt: match raw.exempt {
+            None => default.exempt,
+            given => networks(given, checker),
+        },
     }
 }
 

@@ -14,7 +14,7 @@ use super::upstream::servers::UpstreamState;
 use crate::auth::{Keys, Permit};
 use crate::code::Code;
 use crate::config::Settings;
-use crate::limit::Verifier;
+use crate::limit::{Guesses, Verifier};
 use crate::snapshot::SnapshotHandle;
 use crate::telemetry::metrics::WorkerMetrics;
 
@@ -38,6 +38,7 @@ pub struct Gate {
     pub(super) active: ArcSwap<Active>,
     pub(super) generation: AtomicU64,
     pub(super) verifier: Verifier,
+    pub(super) guesses: Guesses,
     pub(super) places: Places,
     pub(super) workers: usize,
 }
@@ -58,6 +59,7 @@ impl Gate {
             active: ArcSwap::from_pointee(active),
             generation: AtomicU64::new(0),
             verifier,
+            guesses: Guesses::default(),
         }
     }
 

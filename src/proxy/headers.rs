@@ -22,7 +22,8 @@ pub(super) const X_AUTH_SCOPE: HeaderName = HeaderName::from_static("x-auth-scop
 pub(super) const X_API_VERSION: HeaderName = HeaderName::from_static("x-api-version");
 /// The gate's name for the request.
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// The chain of proxies before the gate, the client first.
+pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 

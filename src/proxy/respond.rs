@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
@@ -21,6 +22,8 @@ pub(super) struct Refusal {
     pub(super) code: Code,
     pub(super) detail: Option<String>,
     pub(super) denial: Option<Denial>,
+    /// After so many seconds it may be worth another try; told with 429 and 503.
+    pub(super) retry_after: u32,
 }
 
 impl Refusal {
@@ -29,12 +32,23 @@ impl Refusal {
             code,
             detail: None,
             denial: None,
+            retry_after: 1,
         }
     }
 
     pub(super) fn detailed(code: Code, detail: impl Into<String>) -> Self {
         Self {
             detail: Some(detail.into()),
+            ..Self::new(code)
+        }
+    }
+
+    /// One that holds for a while.
+    pub(super) fn later(code: Code, wait: Duration) -> Self {
+        // Whole seconds, none of them too early.
+        let seconds = u32::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX);
+        Self {
+            retry_after: seconds.max(1),
             ..Self::new(code)
         }
     }
@@ -86,7 +100,7 @@ pub(super) fn refuse(
             headers.insert(ALLOW, HeaderValue::from_static(methods));
         }
         429 | 503 => {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            headers.insert(RETRY_AFTER, refusal.retry_after.into());
         }
         _ => {}
     }

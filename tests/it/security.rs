@@ -9,6 +9,7 @@ mod abort;
 mod credentials;
 mod exhaustion;
 mod framing;
+mod guessing;
 mod headers;
 mod host;
 mod http2;

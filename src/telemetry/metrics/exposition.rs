@@ -50,6 +50,9 @@ fn requests(state: &State, to: &mut DescriptorEncoder<'_>) -> Result<(), Error> 
             }
         }
     }
+    let help = "Credentials that were not looked at, as too many of their client had been wrong";
+    let metric = to.encode_descriptor("guesses_refused", help, None, MetricType::Counter)?;
+    total(metric, state.sum(|worker| &worker.guesses_refused))?;
     let help = "Requests that have not ended";
     let metric = to.encode_descriptor("requests_in_flight", help, None, MetricType::Gauge)?;
     gauge(metric, state.open(|worker| &worker.in_flight))?;

@@ -95,6 +95,7 @@ pub struct WorkerMetrics {
     pub(super) retries: Count,
     pub(super) handshakes: Outcomes,
     pub(super) tunnels: Gauge,
+    pub(super) guesses_refused: Count,
 }
 
 impl WorkerMetrics {
@@ -166,6 +167,11 @@ impl WorkerMetrics {
     /// A client's TLS handshake ended.
     pub fn tls_handshake(&self, ok: bool) {
         self.handshakes.add(ok);
+    }
+
+    /// Credentials were not looked at, as too many had been wrong.
+    pub fn guess_refused(&self) {
+        self.guesses_refused.add(1);
     }
 
     /// A connection became a tunnel.
