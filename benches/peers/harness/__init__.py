@@ -1,0 +1,1 @@
+"""What starts, loads, measures and reports; it knows no proxy by name."""

@@ -1,0 +1,73 @@
+"""Tokens, rules and the requests that use them: the same for every proxy.
+
+All are made from a counter, so that two runs measure the same thing.
+"""
+
+import base64
+import hashlib
+import string
+from dataclasses import dataclass, field
+
+LETTERS = string.digits + string.ascii_letters
+# The rule of all scenarios but that of rules.
+ONE_RULE = ("GET", "/Mediapartners/{sid}/Ads")
+
+
+def _text(seed, length):
+    digest = hashlib.sha512(seed.encode()).digest()
+    return "".join(LETTERS[byte % 62] for byte in digest[:length])
+
+
+@dataclass(frozen=True)
+class Token:
+    sid: str
+    secret: str
+
+    @property
+    def authorization(self):
+        return "Basic " + base64.b64encode(f"{self.sid}:{self.secret}".encode()).decode()
+
+
+def token(number):
+    # Without the prefix of generated auth tokens: a wrong one is then not refused by its
+    # checksum alone, but costs the look-up and the digest that it costs everywhere else.
+    return Token("IR" + _text(f"sid {number}", 32), _text(f"secret {number}", 40))
+
+
+def tokens(count):
+    return [token(number) for number in range(count)]
+
+
+@dataclass
+class Job:
+    """What a proxy is started for."""
+
+    tokens: list
+    rules: list = field(default_factory=lambda: [ONE_RULE])
+    tls: bool = False
+    access_log: bool = False
+    # A rate limit that no run reaches: what keeping its count costs (sidgate alone).
+    limit: bool = False
+    workers: int = 1
+
+
+def path_of(rule, sid, item=17):
+    """A path that the rule admits for this token."""
+    segments = rule[1].split("/")
+    named = {"{sid}": sid}
+    return "/".join(
+        named.get(segment, f"{item}" if segment.startswith("{") else segment)
+        for segment in segments
+    )
+
+
+def write_requests(path, job, most=100_000):
+    """Lines `METHOD TARGET AUTHORIZATION`, spread evenly over all tokens and rules."""
+    count = min(max(len(job.tokens), len(job.rules)), most)
+    # Steps that visit every token and every rule, in an order without neighbours.
+    with open(path, "w", encoding="ascii") as file:
+        for number in range(count):
+            one = job.tokens[number * 7919 % len(job.tokens)] if count > 1 else job.tokens[0]
+            rule = job.rules[number * 104_729 % len(job.rules)]
+            file.write(f"{rule[0]} {path_of(rule, one.sid)} {one.authorization}\n")
+    return path
