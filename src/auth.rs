@@ -8,12 +8,14 @@ pub mod basic;
 mod explain;
 pub mod target;
 pub mod verify;
+mod version;
 
 use std::sync::Arc;
 
 pub use authorize::{authorize, authorize_under, public, public_under};
 pub use explain::{Decision, Holder, explain};
 pub use verify::{Authentication, Keys, SlowCheck, authenticate};
+pub use version::{BadVersion, NamedVersion, named_version};
 
 use crate::catalog::{ApiVersion, Grant, Route};
 use crate::code::Code;
@@ -88,6 +90,9 @@ pub enum Denial {
     BadCredentials,
     /// 403: the token is disabled. Told only to who holds its auth token.
     TokenDisabled(Sid),
+    /// 400: the request names its version wrongly. Told to who holds a token that is
+    /// enabled, and to anyone under a public rule.
+    BadVersion(BadVersion, Option<Sid>),
     /// 403: no rule names this method and path.
     NoRoute(Sid),
     /// 403: the `{sid}` in the path is neither the SID nor the account.
@@ -104,6 +109,8 @@ impl Denial {
             Self::MissingCredentials => Code::MissingCredentials,
             Self::BadCredentials => Code::BadCredentials,
             Self::TokenDisabled(_) => Code::TokenDisabled,
+            Self::BadVersion(BadVersion::Unknown, _) => Code::UnknownVersion,
+            Self::BadVersion(BadVersion::Conflict, _) => Code::VersionConflict,
             Self::NoRoute(_) => Code::NoRoute,
             Self::SidMismatch(..) => Code::SidMismatch,
             Self::ScopeNotGranted(..) => Code::ScopeNotGranted,
@@ -115,6 +122,7 @@ impl Denial {
     pub fn sid(&self) -> Option<&Sid> {
         match self {
             Self::MissingCredentials | Self::BadCredentials => None,
+            Self::BadVersion(_, sid) => sid.as_ref(),
             Self::TokenDisabled(sid)
             | Self::NoRoute(sid)
             | Self::SidMismatch(sid, _)

@@ -2,6 +2,7 @@
 
 mod load;
 mod method;
+mod notice;
 pub(crate) mod path;
 mod rate;
 mod reader;
@@ -11,6 +12,7 @@ pub mod template;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+pub use notice::Notice;
 pub use rate::{BadRateLimit, RateLimit, Window};
 pub use routes::{Grant, Route, RouteTable};
 
@@ -66,6 +68,11 @@ pub struct ApiVersion {
     pub sunset: Option<jiff::civil::Date>,
     /// Where its changes are described.
     pub notes: Option<String>,
+    /// The header by which requests name versions, where the catalogue has one: what the
+    /// upstream gets under that name is this version's id, or nothing.
+    pub header: Option<http::HeaderName>,
+    /// What answers under it carry.
+    pub notice: Notice,
 }
 
 /// A group of scopes, as people see them.

@@ -25,6 +25,10 @@ pub enum Code {
     ExpectationFailed,
     /// 431: the request's header fields are too large.
     HeadTooLarge,
+    /// 400: the catalogue does not have the version that the request names.
+    UnknownVersion,
+    /// 400: the request names different versions.
+    VersionConflict,
     /// 401: credentials are required.
     MissingCredentials,
     /// 401: the credentials are not valid.
@@ -68,6 +72,8 @@ impl Code {
         Self::TargetTooLong,
         Self::ExpectationFailed,
         Self::HeadTooLarge,
+        Self::UnknownVersion,
+        Self::VersionConflict,
         Self::MissingCredentials,
         Self::BadCredentials,
         Self::TokenDisabled,
@@ -125,6 +131,12 @@ impl Code {
                 "head_too_large",
                 431,
                 "The request's header fields are too large",
+            ),
+            Self::UnknownVersion => ("unknown_version", 400, "The API has no such version"),
+            Self::VersionConflict => (
+                "version_conflict",
+                400,
+                "The request names different versions",
             ),
             Self::MissingCredentials => ("missing_credentials", 401, "Credentials are required"),
             Self::BadCredentials => ("bad_credentials", 401, "The credentials are not valid"),

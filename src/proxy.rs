@@ -16,6 +16,7 @@ mod room;
 mod sound;
 mod tunnel;
 pub mod upstream;
+mod version;
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
@@ -47,13 +48,15 @@ use self::revoke::{Revocable, Running};
 use self::room::Room;
 use self::sound::Sound;
 use self::upstream::Outgoing;
-use crate::auth::{self, Authentication, Permit};
+use crate::auth::{self, Authentication, NamedVersion, Permit};
+use crate::catalog::Catalog;
 use crate::code::Code;
 use crate::config::{self, Settings};
 use crate::limit::VerifyError;
 use crate::net::{Peer, StreamPace};
 use crate::telemetry::access::WorkerLog;
 use crate::telemetry::metrics::WorkerMetrics;
+use crate::token::Token;
 
 /// One worker's side of the gate. It never leaves its thread.
 pub struct Worker {
@@ -165,6 +168,7 @@ impl Worker {
             .as_ref()
             .filter(|_| permit.allows_upgrade() && upstream.can_upgrade());
         let trusted = is_trusted(settings, &exchange.peer);
+        let named = version::Named::take(&mut parts.headers, &permit);
         headers::for_upstream(
             &mut parts.headers,
             &sound,
@@ -173,6 +177,7 @@ impl Worker {
             exchange,
             trusted,
         );
+        named.put(&mut parts.headers);
         headers::drop_framing(&mut parts.headers, has_body);
         let client = upgrade.and_then(|_| parts.extensions.remove::<OnUpgrade>());
 
@@ -185,7 +190,8 @@ impl Worker {
                 Rc::clone(&exchange.received),
                 settings.limits.body,
                 settings.timeouts.body_idle,
-            ),
+            )
+            .without_trailer(version::naming(&permit)),
         };
         let total = [settings.timeouts.total, upstream.total()];
         let end_by = total.into_iter().flatten().min();
@@ -236,15 +242,16 @@ impl Worker {
     }
 
     /// Rows 2 to 5. One snapshot judges the request, and is let go before anything waits,
-    /// but for a slow digest, which has to be judged by the one it was read from.
+    /// but for a slow digest, which has to be judged by the one it was read from. Where a
+    /// rule or scope is missing, the exchange is told under which version.
     async fn decide(
         &self,
         local: &Local,
-        exchange: &Exchange,
+        exchange: &mut Exchange,
         sound: &Sound,
         parts: &http::request::Parts,
     ) -> Result<Permit, Refusal> {
-        let path = sound.target.path();
+        let (path, query) = (sound.target.path(), sound.target.query());
         let upgrade = sound.upgrade.is_some();
         let guess = Guess {
             guesses: &self.gate.guesses,
@@ -253,40 +260,36 @@ impl Worker {
             headers: &parts.headers,
             now: exchange.started,
         };
-        let slow = {
+        let mut authorize = |catalog: &Catalog, token: Arc<Token>, named: NamedVersion| {
+            let own = token.version;
+            let permit = auth::authorize_under(catalog, token, named, &parts.method, path, upgrade);
+            permit.map_err(|denial| {
+                let named = named.ok().map(|named| named.or(own));
+                exchange.version = named.and_then(|number| catalog.version(number)).cloned();
+                Refusal::from(denial)
+            })
+        };
+        let (check, snapshot, named) = {
             let snapshot = self.gate.snapshot.load();
             let catalog = &snapshot.catalog;
-            if let Some(permit) = auth::public(catalog, &parts.method, path, upgrade) {
+            let named = auth::named_version(catalog, &parts.headers, query);
+            let public = auth::public_under(catalog, named, &parts.method, path, upgrade)?;
+            if let Some(permit) = public {
                 return Ok(permit);
             }
             guess.look().inspect_err(|_| self.metrics.guess_refused())?;
             let offered = auth::authenticate(&snapshot.tokens, &local.active.keys, &parts.headers);
             match offered.map_err(|denial| guess.denied(denial, false))? {
-                Authentication::Token(token) => {
-                    return Ok(auth::authorize(
-                        catalog,
-                        token,
-                        &parts.method,
-                        path,
-                        upgrade,
-                    )?);
-                }
-                Authentication::Slow(check) => (check, Arc::clone(&snapshot)),
+                Authentication::Token(token) => return authorize(catalog, token, named),
+                Authentication::Slow(check) => (check, Arc::clone(&snapshot), named),
             }
         };
-        let (check, snapshot) = slow;
         let token = match Box::pin(self.gate.verifier.verify(check)).await {
             Ok(token) => token,
             Err(VerifyError::Denied(denial)) => return Err(guess.denied(denial, true).into()),
             Err(VerifyError::Overloaded(_)) => return Err(Refusal::new(Code::Overloaded)),
         };
-        Ok(auth::authorize(
-            &snapshot.catalog,
-            token,
-            &parts.method,
-            path,
-            upgrade,
-        )?)
+        authorize(&snapshot.catalog, token, named)
     }
 
     /// A request has ended; `placed` where it had been given a place.

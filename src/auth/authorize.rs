@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use http::Method;
 
-use super::{Denial, Permit};
-use crate::catalog::{Catalog, VersionId};
+use super::{Denial, NamedVersion, Permit};
+use crate::catalog::Catalog;
 use crate::token::{State, Token};
 
 /// Rows 3 to 5 of the table: state, rule, scope. The version is the token's or, where it
@@ -20,22 +20,22 @@ pub fn authorize(
     path: &str,
     wants_upgrade: bool,
 ) -> Result<Permit, Denial> {
-    let version = token.version;
-    authorize_under(catalog, token, version, method, path, wants_upgrade)
+    authorize_under(catalog, token, Ok(None), method, path, wants_upgrade)
 }
 
-/// The same for a request that names its own version; `None` is the latest.
+/// The same for a request that may name its own version.
 ///
 /// Where several scopes that the token holds admit, the first of the catalogue's file does;
 /// but a request for an upgrade is admitted by one that allows it, if one does.
 ///
 /// # Errors
-/// The first row that does not hold. A version that the catalogue does not have is
+/// The first row that does not hold; a version that cannot be used is told after the
+/// token's state. A version of the token that the catalogue does not have is
 /// [`Denial::NoRoute`]: there is no rule under it.
 pub fn authorize_under(
     catalog: &Catalog,
     token: Arc<Token>,
-    version: Option<VersionId>,
+    named: NamedVersion,
     method: &Method,
     path: &str,
     wants_upgrade: bool,
@@ -43,9 +43,10 @@ pub fn authorize_under(
     if token.state != State::Enabled {
         return Err(Denial::TokenDisabled(token.sid));
     }
-    let named = version;
-    let version = catalog.version(named);
-    if version.is_none() && named.is_some() {
+    let named = named.map_err(|bad| Denial::BadVersion(bad, Some(token.sid)))?;
+    let number = named.or(token.version);
+    let version = catalog.version(number);
+    if version.is_none() && number.is_some() {
         return Err(Denial::NoRoute(token.sid));
     }
     let found = catalog.routes.find(method, path, version.map(|v| v.number));
@@ -83,32 +84,47 @@ pub fn public(
     path: &str,
     wants_upgrade: bool,
 ) -> Option<Permit> {
-    public_under(catalog, None, method, path, wants_upgrade)
+    public_under(catalog, Ok(None), method, path, wants_upgrade)
+        .ok()
+        .flatten()
 }
 
-/// The same for a request that names its own version; `None` is the latest.
-#[must_use]
+/// The same for a request that may name its own version.
+///
+/// # Errors
+/// [`Denial::BadVersion`] where a rule is public under any version, and the one that the
+/// request names cannot be used.
 pub fn public_under(
     catalog: &Catalog,
-    version: Option<VersionId>,
+    named: NamedVersion,
     method: &Method,
     path: &str,
     wants_upgrade: bool,
-) -> Option<Permit> {
-    let named = version;
-    let version = catalog.version(named);
-    if version.is_none() && named.is_some() {
-        return None;
-    }
-    let number = version.map(|v| v.number);
-    let found = catalog.routes.find_public(method, path, number)?;
-    Some(Permit {
+) -> Result<Option<Permit>, Denial> {
+    let find = |number| catalog.routes.find_public(method, path, number);
+    let version = match named {
+        Ok(named) => match catalog.version(named) {
+            // A number of another catalogue: there is no rule under it.
+            None if named.is_some() => return Ok(None),
+            version => version,
+        },
+        Err(bad) => {
+            let mut versions = catalog.versions.iter();
+            return if versions.any(|version| find(Some(version.number)).is_some()) {
+                Err(Denial::BadVersion(bad, None))
+            } else {
+                Ok(None)
+            };
+        }
+    };
+    let permit = find(version.map(|v| v.number)).map(|found| Permit {
         token: None,
         route: Arc::clone(found.route),
         grant: None,
         version: version.cloned(),
         upgrade: wants_upgrade && found.route.upgrade,
-    })
+    });
+    Ok(permit)
 }
 
 /// Whether a path's `{sid}` names the token: by its SID or by its account.

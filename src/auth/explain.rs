@@ -3,11 +3,13 @@
 
 use std::sync::Arc;
 
-use http::Method;
+use http::{HeaderMap, Method};
 
 use super::target::canonical;
-use super::{Denial, Permit, authorize_under, public_under};
-use crate::catalog::{Catalog, VersionId};
+use super::{
+    BadVersion, Denial, NamedVersion, Permit, authorize_under, named_version, public_under,
+};
+use crate::catalog::{ApiVersion, Catalog, VersionId};
 use crate::code::Code;
 use crate::token::{Digest, ScopeSet, Sid, State, Texts, Token};
 
@@ -47,8 +49,9 @@ pub struct Decision {
 
 /// Judges a request that would come with valid credentials.
 ///
-/// The version is the one that the request names; `None` is the token's. A query after
-/// the path plays no part, as in a request.
+/// The version is the one that the request names in its header, if it does. Of a query
+/// after the path, the parameters that name a version count, and nothing else: as in a
+/// request.
 #[must_use]
 pub fn explain(
     catalog: &Catalog,
@@ -57,7 +60,11 @@ pub fn explain(
     target: &str,
     version: Option<VersionId>,
 ) -> Decision {
-    let path = target.split(['?', '#']).next().unwrap_or(target);
+    let target = target.split('#').next().unwrap_or(target);
+    let (path, query) = match target.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (target, None),
+    };
     if matches!(*method, Method::CONNECT | Method::TRACE) {
         return refused(Code::MethodNotAllowed, format!("{method} is never served"));
     }
@@ -65,11 +72,12 @@ pub fn explain(
         Ok(path) => path,
         Err(fault) => return refused(Code::BadRequestTarget, fault.to_string()),
     };
+    let named = agreed(version, named_version(catalog, &HeaderMap::new(), query));
     let any;
     let token = match holder {
         Holder::Token(token) => token,
         Holder::Any => {
-            any = anyone(catalog, method, &path, version);
+            any = anyone(catalog, method, &path, named.ok().flatten());
             &any
         }
     };
@@ -79,8 +87,7 @@ pub fn explain(
         token,
         method,
         path: &path,
-        named: version,
-        version: version.or(token.version),
+        named,
     };
     let mut decision = match asked.judge(false) {
         Ok(permit) => asked.admitted(&permit),
@@ -98,10 +105,7 @@ struct Asked<'a> {
     token: &'a Arc<Token>,
     method: &'a Method,
     path: &'a str,
-    /// The version that the request names.
-    named: Option<VersionId>,
-    /// The version under which rules are sought.
-    version: Option<VersionId>,
+    named: NamedVersion,
 }
 
 impl Asked<'_> {
@@ -109,11 +113,17 @@ impl Asked<'_> {
     /// the version that the request names and not the token's.
     fn judge(&self, wants_upgrade: bool) -> Result<Permit, Denial> {
         let (catalog, method, path) = (self.catalog, self.method, self.path);
-        if let Some(permit) = public_under(catalog, self.named, method, path, wants_upgrade) {
+        if let Some(permit) = public_under(catalog, self.named, method, path, wants_upgrade)? {
             return Ok(permit);
         }
         let token = Arc::clone(self.token);
-        authorize_under(catalog, token, self.version, method, path, wants_upgrade)
+        authorize_under(catalog, token, self.named, method, path, wants_upgrade)
+    }
+
+    /// The version under which rules are sought, where there is one.
+    fn version(&self) -> Option<&Arc<ApiVersion>> {
+        let named = self.named.ok()?;
+        self.catalog.version(named.or(self.token.version))
     }
 
     fn admitted(&self, permit: &Permit) -> Decision {
@@ -140,15 +150,13 @@ impl Asked<'_> {
     }
 
     fn denied(&self, denial: &Denial) -> Decision {
-        let version = self
-            .catalog
-            .version(self.version)
-            .map(|v| Arc::clone(&v.id));
+        let version = self.version().map(|v| Arc::clone(&v.id));
         let under = version
             .as_ref()
             .map_or_else(String::new, |v| format!(" under version {v}"));
         let reason = match denial {
             Denial::TokenDisabled(_) => "the token is disabled".to_owned(),
+            Denial::BadVersion(bad, _) => bad.to_string(),
             Denial::NoRoute(_) => {
                 let others = self.other_methods();
                 let hint = if others.is_empty() {
@@ -180,7 +188,7 @@ impl Asked<'_> {
 
     /// Usual methods for which this path has a rule.
     fn other_methods(&self) -> Vec<String> {
-        let number = self.catalog.version(self.version).map(|v| v.number);
+        let number = self.version().map(|v| v.number);
         let routes = &self.catalog.routes;
         [
             Method::GET,
@@ -195,6 +203,15 @@ impl Asked<'_> {
         .filter(|method| routes.find(method, self.path, number).is_some())
         .map(|method| method.to_string())
         .collect()
+    }
+}
+
+/// What header and query say together.
+fn agreed(header: Option<VersionId>, query: NamedVersion) -> NamedVersion {
+    match (header, query) {
+        (None, query) => query,
+        (Some(header), Ok(query)) if query.is_none_or(|query| query == header) => Ok(Some(header)),
+        (Some(_), _) => Err(BadVersion::Conflict),
     }
 }
 

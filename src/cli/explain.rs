@@ -34,10 +34,10 @@ pub(super) struct Explain {
     /// The method, in the case in which it is sent
     #[arg(long)]
     method: Method,
-    /// The path as it is sent; a query plays no part
+    /// The path as it is sent; of a query, only what names a version counts
     #[arg(long)]
     path: String,
-    /// The API version that the request names [default: the token's]
+    /// The API version that the request's header names [default: the token's]
     #[arg(long)]
     version: Option<String>,
     /// Decide by this main file and those that it names, and not by a running gate

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderName;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -15,6 +16,7 @@ use tokio::time::Instant;
 use super::context::Exchange;
 use super::headers::clean_trailers;
 use super::upstream::Lease;
+use super::version::drop_from_trailers;
 use crate::code::Code;
 use crate::net::Pace;
 use crate::net::deadline::{Alarm, Phase};
@@ -47,6 +49,8 @@ struct Upload {
     idle: Option<Duration>,
     alarm: Alarm,
     waiting_since: Option<Instant>,
+    /// A field that no trailer may carry, beside those that are always the gate's.
+    without_trailer: Option<HeaderName>,
 }
 
 /// How far an upload has come, for who waits for the answer.
@@ -95,7 +99,16 @@ impl RequestBody {
             idle,
             alarm: Alarm::default(),
             waiting_since: None,
+            without_trailer: None,
         })))
+    }
+
+    /// The same, without this field among its trailers.
+    pub(super) fn without_trailer(mut self, header: Option<&HeaderName>) -> Self {
+        if let Some(upload) = &mut self.0 {
+            upload.without_trailer = header.cloned();
+        }
+        self
     }
 }
 
@@ -139,6 +152,9 @@ impl Upload {
                 }
                 if let Some(trailers) = frame.trailers_mut() {
                     clean_trailers(trailers);
+                    if let Some(header) = &self.without_trailer {
+                        drop_from_trailers(trailers, header);
+                    }
                 }
                 if self.incoming.is_end_stream() {
                     self.progress.finish(cx);

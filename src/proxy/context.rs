@@ -12,6 +12,7 @@ use http::{HeaderValue, Method};
 use super::Worker;
 use super::revoke::Revocable;
 use crate::auth::{Denial, Permit};
+use crate::catalog::ApiVersion;
 use crate::code::Code;
 use crate::net::{Peer, StreamPace};
 use crate::telemetry::access::Record;
@@ -29,6 +30,8 @@ pub(super) struct Exchange {
     /// As it came until it is known to be canonical.
     pub(super) target: Option<PathAndQuery>,
     pub(super) decision: Decision,
+    /// Under which version it was refused; a permit has its own.
+    pub(super) version: Option<Arc<ApiVersion>>,
     /// Where the request is to end with its token.
     pub(super) revocable: Option<Rc<Revocable>>,
     /// It counts among the requests that the limit allows.
@@ -69,6 +72,7 @@ impl Exchange {
             method: method.clone(),
             target: target.cloned(),
             decision: Decision::Open,
+            version: None,
             revocable: None,
             placed: false,
             // Until something else is known: dropped now, nobody was there to answer.
@@ -109,6 +113,7 @@ impl Drop for Exchange {
             Decision::Permit(permit) => Some(permit),
             _ => None,
         };
+        let version = permit.and_then(Permit::version).or(self.version.as_ref());
         let record = Record {
             time: SystemTime::now(),
             request_id: self.request_id.as_str(),
@@ -121,7 +126,7 @@ impl Drop for Exchange {
             code: self.code,
             scope: permit.and_then(Permit::scope).map(|s| &**s),
             rule: self.rule(),
-            version: permit.and_then(Permit::version).map(|v| &*v.id),
+            version: version.map(|v| &*v.id),
             status: self.status,
             bytes_in: self.received.get(),
             bytes_out: self.sent,

@@ -8,7 +8,7 @@ use super::body::Body;
 use super::context::{Decision, Exchange};
 use super::gate::Local;
 use super::upstream::Answer;
-use super::{headers, tunnel};
+use super::{headers, tunnel, version};
 use crate::code::Code;
 
 /// What the walk ends in.
@@ -30,6 +30,7 @@ pub(super) fn deliver(
     exchange.code = Code::Ok;
     exchange.status = parts.status.as_u16();
     headers::for_client(&mut parts.headers, exchange.request_id.header());
+    version::for_client(&mut parts.headers, &exchange.decision);
     // The version belongs to the hop (RFC 9110 2.5): hyper writes the client's.
     parts.version = Version::default();
     let idle = match &exchange.decision {
@@ -53,6 +54,7 @@ pub(super) fn switch(
     exchange.status = parts.status.as_u16();
     let protocol = parts.headers.remove(UPGRADE);
     headers::for_client(&mut parts.headers, exchange.request_id.header());
+    version::for_client(&mut parts.headers, &exchange.decision);
     parts
         .headers
         .insert(CONNECTION, HeaderValue::from_static("upgrade"));

@@ -105,7 +105,8 @@ pub(super) fn refuse(
         _ => {}
     }
     // After a request that was not sound, nothing on the connection is believed.
-    let unsound = !matches!(status.as_u16(), 401 | 403 | 429 | 500..);
+    let judged = matches!(code, Code::UnknownVersion | Code::VersionConflict);
+    let unsound = !judged && !matches!(status.as_u16(), 401 | 403 | 429 | 500..);
     if unsound && !http2 {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }

@@ -22,3 +22,4 @@ mod reload;
 mod revocation;
 mod security;
 mod soak;
+mod versions;

@@ -3,6 +3,8 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::*;
+use crate::auth::BadVersion;
+use crate::catalog::VersionId;
 use crate::token::{Digest, ScopeSet, Sid, Texts};
 
 const CATALOG: &str = r#"
@@ -202,6 +204,46 @@ fn the_version_decides_which_rules_there_are() {
 }
 
 #[test]
+fn a_request_may_name_another_version_than_its_tokens() {
+    let catalog = catalog();
+    let judge = |named, state| {
+        let token = Token {
+            state,
+            version: catalog.version_number("1"),
+            ..token(&catalog, &["own"])
+        };
+        let permit = authorize_under(
+            &catalog,
+            Arc::new(token),
+            named,
+            &Method::GET,
+            "/new",
+            false,
+        );
+        permit
+            .map(|permit| permit.rule().to_string())
+            .map_err(|denial| (denial.code().as_str(), denial.sid().is_some()))
+    };
+    let two = Ok(catalog.version_number("2"));
+    assert_eq!(judge(two, State::Enabled), Ok("GET /new".to_owned()));
+    assert_eq!(
+        judge(Ok(None), State::Enabled),
+        Ok("GET /{*rest}".to_owned())
+    );
+    // The token's state comes first.
+    for (bad, code) in [
+        (BadVersion::Unknown, "unknown_version"),
+        (BadVersion::Conflict, "version_conflict"),
+    ] {
+        assert_eq!(judge(Err(bad), State::Enabled), Err((code, true)));
+        assert_eq!(
+            judge(Err(bad), State::Disabled),
+            Err(("token_disabled", true))
+        );
+    }
+}
+
+#[test]
 fn public_rules_need_nobody() {
     let catalog = catalog();
     let permit = public(&catalog, &Method::GET, "/status", true).expect("a public rule");
@@ -221,18 +263,27 @@ fn public_rules_need_nobody() {
             "{method} {path}"
         );
     }
+    let under = |named, path| {
+        let permit = public_under(&catalog, named, &Method::GET, path, false);
+        permit.map(|permit| permit.is_some())
+    };
     let one = catalog.version_number("1");
-    assert!(public_under(&catalog, one, &Method::GET, "/old", false).is_some());
-    assert!(
-        public_under(
-            &catalog,
-            Some(VersionId(77)),
-            &Method::GET,
-            "/status",
-            false
-        )
-        .is_none()
-    );
+    assert!(matches!(under(Ok(one), "/old"), Ok(true)));
+    assert!(matches!(
+        under(Ok(Some(VersionId(77))), "/status"),
+        Ok(false)
+    ));
+    // Public under any version, it is nobody's secret what is wrong.
+    for path in ["/status", "/old"] {
+        assert!(matches!(
+            under(Err(BadVersion::Unknown), path),
+            Err(Denial::BadVersion(BadVersion::Unknown, None))
+        ));
+    }
+    assert!(matches!(
+        under(Err(BadVersion::Conflict), "/items"),
+        Ok(false)
+    ));
 }
 
 proptest! {

@@ -5,6 +5,7 @@ use super::*;
 const CATALOG: &str = r#"
 [versions]
 latest = "2"
+query = ["v"]
 [[versions.version]]
 id = "2"
 [[versions.version]]
@@ -145,6 +146,46 @@ fn a_decision_names_what_decides() {
             "no rule names GET /new under version 1",
         ),
         (
+            read,
+            "GET",
+            "/new?v=1&x",
+            None,
+            Code::NoRoute,
+            "no rule names GET /new under version 1",
+        ),
+        (
+            read,
+            "GET",
+            "/items?v=3",
+            None,
+            Code::UnknownVersion,
+            "the catalogue does not have the version that the request names",
+        ),
+        (
+            any,
+            "GET",
+            "/status?v=1#?v=2",
+            Some("1"),
+            Code::Ok,
+            "a public rule admits it; credentials are not looked at",
+        ),
+        (
+            any,
+            "GET",
+            "/status?v=1",
+            Some("2"),
+            Code::VersionConflict,
+            "the request names its version more than once, and differently",
+        ),
+        (
+            disabled,
+            "GET",
+            "/items?v=3",
+            Some("1"),
+            Code::TokenDisabled,
+            "the token is disabled",
+        ),
+        (
             disabled,
             "GET",
             "/items",
@@ -202,7 +243,7 @@ fn the_scopes_and_the_line_are_told_on_both_outcomes() {
     assert_eq!(admitted.path.as_deref(), Some("/items.json"));
     assert_eq!(admitted.scope.as_deref(), Some("write"));
     assert_eq!(admitted.rule.as_deref(), Some("GET,POST /items"));
-    assert_eq!(admitted.line, Some(18));
+    assert_eq!(admitted.line, Some(19));
     assert_eq!(admitted.version.as_deref(), Some("2"));
     assert_eq!(admitted.required_scopes.join(" "), "read write");
     assert!(!admitted.upgrade);
@@ -210,7 +251,7 @@ fn the_scopes_and_the_line_are_told_on_both_outcomes() {
     let refused = ask("/feed");
     assert_eq!((refused.scope, refused.upgrade), (None, false));
     assert_eq!(refused.rule.as_deref(), Some("GET /feed"));
-    assert_eq!(refused.line, Some(15));
+    assert_eq!(refused.line, Some(16));
     assert_eq!(refused.required_scopes.join(" "), "read");
     assert!(explain(&catalog, Holder::Any, &Method::GET, "/feed", None).upgrade);
 

@@ -1,7 +1,8 @@
-use http::HeaderName;
+use http::{HeaderName, HeaderValue};
 use proptest::prelude::*;
 
 use super::*;
+use crate::catalog::ApiVersion;
 
 const EXAMPLE: &str = include_str!("../../../config/catalog.toml");
 
@@ -168,6 +169,71 @@ id = "e"
             "39:1 expected an array, found a table",
         ]
     );
+}
+
+#[test]
+fn a_header_that_means_something_else_names_no_version() {
+    for name in [
+        "Authorization",
+        "host",
+        "Connection",
+        "Content-Length",
+        "X-Auth-Sid",
+        "X-Forwarded-For",
+        "X-Request-Id",
+        "Proxy-Authorization",
+        "transfer-encoding",
+    ] {
+        let text = format!(
+            "[versions]\nlatest = \"1\"\nheader = \"{name}\"\n[[versions.version]]\nid = \"1\"\n"
+        );
+        let name = name.to_ascii_lowercase();
+        let told = format!("3:10 the header field `{name}` means something else");
+        assert_eq!(faults(&text), [told]);
+    }
+}
+
+#[test]
+fn notes_fit_between_the_brackets_of_a_link() {
+    for notes in [
+        "https://x/a>b",
+        "https://x/é",
+        "https://x/\\\"",
+        "https://",
+        "/a",
+        "x y",
+    ] {
+        let text = format!(
+            "[versions]\nlatest = \"1\"\n[[versions.version]]\nid = \"1\"\nnotes = \"{notes}\"\n"
+        );
+        let told = ["5:9 `notes` is an http or https URL"];
+        assert_eq!(faults(&text), told, "{notes}");
+    }
+}
+
+#[test]
+fn versions_know_which_of_them_are_older() {
+    let text = r#"
+[versions]
+latest = "2"
+header = "IR-Version"
+[[versions.version]]
+id = "3"
+notes = "https://x/3"
+[[versions.version]]
+id = "2"
+notes = "https://x/2"
+[[versions.version]]
+id = "1"
+notes = "https://x/1"
+"#;
+    let catalog = parse(text).expect("no fault");
+    let links = catalog.versions.iter().map(|v| v.notice.link.clone());
+    let links: Vec<Option<HeaderValue>> = links.collect();
+    let link = HeaderValue::from_static("<https://x/1>; rel=\"deprecation\"");
+    assert_eq!(links, [None, None, Some(link)]);
+    let header = |v: &Arc<ApiVersion>| v.header.as_ref().is_some_and(|h| h == "ir-version");
+    assert!(catalog.versions.iter().all(header));
 }
 
 #[test]

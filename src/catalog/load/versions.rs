@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::HeaderName;
 
+use super::super::notice::{Notice, fits_link};
 use super::super::reader::Table;
 use super::super::{ApiVersion, Names, VersionId};
 use super::{IDENTIFIER, Loader, Seen, is_identifier};
@@ -23,16 +24,16 @@ impl Loader<'_, '_> {
             "upstream",
         ];
         let mut seen = Seen::default();
+        let mut versions = Vec::new();
         for version in self
             .reader
             .tables(table, "version", "[[versions.version]]", &known)
         {
-            if let Some(version) = self.version(version, &mut seen) {
-                self.catalog.versions.push(Arc::new(version));
-            }
+            versions.extend(self.version(version, &mut seen));
         }
         if let Some(latest) = self.reader.needed(table, "latest") {
-            self.catalog.latest = self.catalog.version_number(latest.value);
+            let number = |v: &ApiVersion| (*v.id == *latest.value).then_some(v.number);
+            self.catalog.latest = versions.iter().find_map(number);
             if self.catalog.latest.is_none() {
                 let message = format!("`{}` is not among [[versions.version]]", latest.value);
                 self.reader.fault(latest.offset, message);
@@ -40,11 +41,23 @@ impl Loader<'_, '_> {
         }
         if let Some(header) = self.reader.string(table, "header") {
             match HeaderName::from_bytes(header.value.as_bytes()) {
+                Ok(name) if is_taken(&name) => {
+                    let message = format!("the header field `{name}` means something else");
+                    self.reader.fault(header.offset, message);
+                }
                 Ok(name) => self.catalog.version_header = Some(name),
                 Err(_) => self
                     .reader
                     .fault(header.offset, "`header` is the name of a header field"),
             }
+        }
+        let mut is_older = false;
+        for mut version in versions {
+            version.header.clone_from(&self.catalog.version_header);
+            let notes = version.notes.as_deref();
+            version.notice = Notice::new(version.deprecated, version.sunset, notes, is_older);
+            is_older |= self.catalog.latest == Some(version.number);
+            self.catalog.versions.push(Arc::new(version));
         }
         let mut seen = Seen::default();
         for name in self.reader.strings(table, "query") {
@@ -72,7 +85,7 @@ impl Loader<'_, '_> {
         let notes = notes.and_then(|notes| {
             let uri: Option<http::Uri> = notes.value.parse().ok();
             let scheme = uri.as_ref().and_then(http::Uri::scheme_str);
-            if !matches!(scheme, Some("http" | "https")) {
+            if !matches!(scheme, Some("http" | "https")) || !fits_link(notes.value) {
                 let message = "`notes` is an http or https URL";
                 self.reader.fault(notes.offset, message);
                 return None;
@@ -109,8 +122,35 @@ impl Loader<'_, '_> {
             deprecated: deprecated.map(|d| d.value),
             sunset: sunset.map(|d| d.value),
             notes,
+            header: None,
+            notice: Notice::default(),
         })
     }
+}
+
+/// Whether a field already says something to the gate, or of how a message is to be read.
+fn is_taken(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    let families = ["proxy-", "x-auth-", "x-forwarded-", "sec-", "content-"];
+    families.iter().any(|family| name.starts_with(family))
+        || matches!(
+            name,
+            "authorization"
+                | "connection"
+                | "cookie"
+                | "date"
+                | "expect"
+                | "forwarded"
+                | "host"
+                | "http2-settings"
+                | "keep-alive"
+                | "te"
+                | "trailer"
+                | "transfer-encoding"
+                | "upgrade"
+                | "x-real-ip"
+                | "x-request-id"
+        )
 }
 
 fn is_unreserved(name: &str) -> bool {
