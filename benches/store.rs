@@ -77,7 +77,7 @@ impl Fixture {
             .enable_all()
             .build()
             .unwrap();
-        runtime.spawn(task.run(std::future::pending()));
+        runtime.spawn(task.start().unwrap().run(std::future::pending()));
         Self {
             dir,
             runtime,

@@ -7,6 +7,7 @@ mod active;
 mod admin;
 mod listen;
 mod reload;
+mod resources;
 mod signals;
 mod workers;
 
@@ -19,7 +20,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::watch;
 
 use self::signals::{Hangup, Stops};
@@ -62,6 +62,16 @@ pub enum Error {
     Worker(usize),
 }
 
+/// Makes sure, before anything else, that the system gives what a process of ours needs.
+///
+/// # Errors
+/// [`Error::Start`] where it does not.
+pub fn prepare() -> Result<(), Error> {
+    resources::prove_memory().map_err(|e| Error::Start("with so little memory", e))?;
+    resources::raise_descriptor_limit();
+    resources::prove_signals().map_err(|e| Error::Start("with so few descriptors", e))
+}
+
 /// Runs gate and admin until `shutdown` ends or a signal asks to stop, then drains.
 ///
 /// SIGTERM and SIGINT stop; a second one ends the grace period. SIGHUP reads every file
@@ -77,21 +87,7 @@ pub fn run(
         .enable_all()
         .build()
         .map_err(|e| Error::Start("the runtime", e))?;
-    raise_descriptor_limit();
     runtime.block_on(serve(config, shutdown))
-}
-
-/// Lets the process open as many files as it may at all: the usual soft limit of 1,024 is
-/// for programs that call select(2), and far below `limits.connections`.
-fn raise_descriptor_limit() {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        ..limit
-    };
-    if let Err(e) = setrlimit(Resource::Nofile, raised) {
-        tracing::warn!(error = %e, "the limit of open files stays as it was");
-    }
 }
 
 async fn serve(
@@ -101,7 +97,7 @@ async fn serve(
     let started_at = Timestamp::now();
     let (mut stops, hangup) = (Stops::new(), Hangup::new());
     // Read once more, now that it is watched: no change falls between the two.
-    let watch = reload::watch(&config);
+    let watch = reload::watch(&config).map_err(|e| Error::Start("watching the files", e))?;
     let config = config::load(&config.path)?;
     let fixed = config.fixed.clone();
     let count = fixed.workers.get();
@@ -135,6 +131,9 @@ async fn serve(
         Some(audit) => files.writer_task.with_audit(audit),
         None => files.writer_task,
     };
+    let writer_task = writer_task
+        .start()
+        .map_err(|e| Error::Start("the store", e))?;
 
     let metrics = Metrics::new(count);
     let gate = Arc::new(Gate::new(
@@ -160,8 +159,7 @@ async fn serve(
         started_at,
     });
 
-    let (stop, stopping) = watch::channel(Stop::No);
-    let mut workers = workers::start(&shared, listeners, &stopping)?;
+    let (stop, stopping) = watch::channel(Stop::Starting);
     let admin_described = admin_listener.as_ref().map(AdminListener::describe);
     let admin_thread = admin_listener
         .zip(admin_verifier)
@@ -170,6 +168,10 @@ async fn serve(
             admin::start(context, listener, stopping.clone())
         })
         .transpose()?;
+    let mut workers = workers::start(&shared, listeners, &stopping).await?;
+    resources::prove_spare().map_err(|e| Error::Start("with so few descriptors", e))?;
+    // Nothing can fail from here on: now clients are accepted.
+    stop.send_replace(Stop::No);
     let (end_writer, writer_ended) = tokio::sync::oneshot::channel::<()>();
     let writing = tokio::spawn(writer_task.run(async {
         writer_ended.await.ok();

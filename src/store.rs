@@ -23,7 +23,9 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use status::{Outcome, Reload, Status};
-pub use writer::{MutateError, Mutated, Origin, Precondition, Writer, WriterTask, open};
+pub use writer::{
+    MutateError, Mutated, Origin, Precondition, StartedWriter, Writer, WriterTask, open,
+};
 
 use crate::catalog::Catalog;
 use crate::fault::Faults;

@@ -82,17 +82,30 @@ pub fn serve(
     context: Arc<Context>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<JoinHandle<io::Result<()>>> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(4)
-        .build()?;
-    std::thread::Builder::new()
+    let (ready, started) = std::sync::mpsc::sync_channel(1);
+    let body = move || {
+        // Made here: a runtime must not be dropped by another, as one would be that waits
+        // for a thread which cannot be had.
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(4)
+            .build()?;
+        // Nobody listens where the start was given up meanwhile.
+        let _ = ready.send(());
+        let served = runtime.block_on(run(listener, context, shutdown));
+        runtime.shutdown_background();
+        served
+    };
+    let thread = std::thread::Builder::new()
         .name("admin".into())
-        .spawn(move || {
-            let served = runtime.block_on(run(listener, context, shutdown));
-            runtime.shutdown_background();
-            served
-        })
+        .spawn(body)?;
+    if started.recv().is_ok() {
+        return Ok(thread);
+    }
+    match thread.join() {
+        Ok(Err(error)) => Err(error),
+        _ => Err(io::Error::other("it ended at once")),
+    }
 }
 
 async fn accept(listener: Listener, state: Arc<State>, shutdown: impl Future<Output = ()>) {

@@ -1,6 +1,7 @@
 //! Reloads the main file and the certificates and keys that it names. Tokens and
 //! catalogue are the store's.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,20 +21,12 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// Begins to watch the main file and what it names. A change is one against the state of
 /// now, so this comes before the files are read.
-pub(super) fn watch(config: &Config) -> Option<FileWatch> {
-    let poll = config.settings.files.poll;
-    FileWatch::start(watched(&[config]), poll, true)
-        .inspect_err(|e| tracing::error!(error = %e, "the main file is not watched"))
-        .ok()
+pub(super) fn watch(config: &Config) -> io::Result<FileWatch> {
+    FileWatch::start(watched(&[config]), config.settings.files.poll, true)
 }
 
 /// Follows the files until it is dropped; probes the upstreams' servers meanwhile.
-pub(super) async fn run(
-    shared: Arc<Shared>,
-    config: Config,
-    watch: Option<FileWatch>,
-    mut hangup: Hangup,
-) {
+pub(super) async fn run(shared: Arc<Shared>, config: Config, watch: FileWatch, mut hangup: Hangup) {
     let mut config = config;
     let mut probes = probe(&shared.gate.active());
     loop {
@@ -45,17 +38,15 @@ pub(super) async fn run(
                     tracing::debug!(%faults, "files stay as they were");
                 }
             }
-            files = settled(watch.as_ref()) => {
+            files = watch.settled() => {
                 tracing::debug!(?files, "files have changed");
             }
             // A bad main file may name files that nobody watches, as nobody could read it.
             () = tokio::time::sleep(RETRY), if shared.main_faults.load().is_some() => {}
         }
-        match reload(&shared, &config, watch.as_ref()).await {
+        match reload(&shared, &config, &watch).await {
             Ok(newer) => {
-                if let Some(watch) = &watch {
-                    watch.watch(watched(&[&newer]), newer.settings.files.poll);
-                }
+                watch.watch(watched(&[&newer]), newer.settings.files.poll);
                 config = newer;
                 shared.main_faults.store(None);
                 probes.abort_all();
@@ -75,16 +66,10 @@ pub(super) async fn run(
 }
 
 /// Reads everything anew and puts it in force, or changes nothing.
-async fn reload(
-    shared: &Shared,
-    old: &Config,
-    watch: Option<&FileWatch>,
-) -> Result<Config, Faults> {
+async fn reload(shared: &Shared, old: &Config, watch: &FileWatch) -> Result<Config, Faults> {
     let mut newer = config::load(&old.path)?;
-    if let Some(watch) = watch {
-        // Before they are read: no change falls between the two.
-        watch.watch(watched(&[old, &newer]), newer.settings.files.poll);
-    }
+    // Before they are read: no change falls between the two.
+    watch.watch(watched(&[old, &newer]), newer.settings.files.poll);
     let waiting = old.needs_restart(&newer);
     for key in &waiting {
         tracing::warn!(key, "changed; takes effect with a restart");
@@ -153,13 +138,6 @@ fn watched(configs: &[&Config]) -> Vec<WatchedFile> {
     files.dedup();
     let watched = |path| WatchedFile { path, loaded: None };
     files.into_iter().map(watched).collect()
-}
-
-async fn settled(watch: Option<&FileWatch>) -> Vec<PathBuf> {
-    match watch {
-        Some(watch) => watch.settled().await,
-        None => std::future::pending().await,
-    }
 }
 
 /// One task for each upstream that has a health check.

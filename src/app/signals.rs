@@ -1,6 +1,7 @@
 //! Signals of the process. Until they are listened for, the system ends the process for
 //! each of them: so all are, before anybody can know that the gate is there.
 
+use rustix::process::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// SIGTERM and SIGINT, as often as they arrive.
@@ -11,6 +12,9 @@ pub(super) struct Stops {
 
 impl Stops {
     pub(super) fn new() -> Self {
+        // A file that may not grow (RLIMIT_FSIZE) is an error of the write, as a full disk
+        // is, once somebody listens for this; otherwise it is the end of the process.
+        listen(SignalKind::from_raw(Number::XFSZ.as_raw()));
         Self {
             terminate: listen(SignalKind::terminate()),
             interrupt: listen(SignalKind::interrupt()),

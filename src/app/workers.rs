@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -25,26 +26,36 @@ const TICK: Duration = Duration::from_millis(100);
 /// The workers' threads.
 pub(super) struct Workers {
     threads: Vec<JoinHandle<()>>,
-    ended: mpsc::UnboundedReceiver<usize>,
+    news: mpsc::UnboundedReceiver<News>,
     running: usize,
 }
 
-/// Starts a thread for each worker.
-pub(super) fn start(
+/// What a worker says of itself.
+enum News {
+    /// It can serve, once it is told to.
+    Started,
+    /// It has ended, and why where it failed.
+    Ended(usize, Option<io::Error>),
+}
+
+/// Starts a thread for each worker, and waits until all of them can serve.
+pub(super) async fn start(
     shared: &Arc<Shared>,
     listeners: Listeners,
     stop: &watch::Receiver<Stop>,
 ) -> Result<Workers, Error> {
-    let (ending, ended) = mpsc::unbounded_channel();
+    let (tell, news) = mpsc::unbounded_channel();
     let mut threads = Vec::new();
     for worker in server::Worker::all(listeners, stop) {
-        let (number, shared, ending) = (worker.number, Arc::clone(shared), ending.clone());
+        let (number, shared, tell) = (worker.number, Arc::clone(shared), tell.clone());
         let body = move || {
             // Told even where the thread panics.
-            let _ended = Ended(ending, number);
-            if let Err(e) = server::run(worker, || handler(&shared, number)) {
-                tracing::error!(worker = number, error = %e, "worker failed");
-            }
+            let mut end = End(tell, number, None);
+            let handler = || {
+                end.0.send(News::Started).ok();
+                handler(&shared, number)
+            };
+            end.2 = server::run(worker, handler).err();
         };
         let thread = std::thread::Builder::new()
             .name(format!("worker-{number}"))
@@ -52,19 +63,38 @@ pub(super) fn start(
             .map_err(|e| Error::Start("a worker", e))?;
         threads.push(thread);
     }
-    Ok(Workers {
+    let mut workers = Workers {
         running: threads.len(),
         threads,
-        ended,
-    })
+        news,
+    };
+    for _ in 0..workers.running {
+        if let News::Ended(_, why) = workers.next().await {
+            let why = why.unwrap_or_else(|| io::Error::other("it ended"));
+            return Err(Error::Start("a worker", why));
+        }
+    }
+    Ok(workers)
 }
 
 impl Workers {
+    async fn next(&mut self) -> News {
+        let news = self.news.recv().await;
+        // Each worker tells its end before its sender is gone.
+        news.unwrap_or(News::Ended(0, None))
+    }
+
     /// Waits for a worker to end, and names it.
     pub(super) async fn first_to_end(&mut self) -> usize {
-        let number = self.ended.recv().await;
-        self.running = self.running.saturating_sub(1);
-        number.unwrap_or_default()
+        loop {
+            if let News::Ended(number, why) = self.next().await {
+                if let Some(error) = why {
+                    tracing::error!(worker = number, %error, "worker failed");
+                }
+                self.running = self.running.saturating_sub(1);
+                return number;
+            }
+        }
     }
 
     /// Waits for every worker to end.
@@ -85,11 +115,11 @@ impl Workers {
 }
 
 /// Says that a worker has ended, when dropped.
-struct Ended(mpsc::UnboundedSender<usize>, usize);
+struct End(mpsc::UnboundedSender<News>, usize, Option<io::Error>);
 
-impl Drop for Ended {
+impl Drop for End {
     fn drop(&mut self) {
-        self.0.send(self.1).ok();
+        self.0.send(News::Ended(self.1, self.2.take())).ok();
     }
 }
 

@@ -62,6 +62,7 @@ pub enum Error {
 
 impl Demo {
     pub(super) fn run(self, out: &mut impl Write) -> Result<(), CommandError> {
+        app::prepare()?;
         // Signals are listened to first: from here on none can leave the folder behind.
         let Surroundings { upstream, signal } = Surroundings::start().map_err(Error::Setup)?;
         let folder = Folder::create().map_err(Error::Files)?;

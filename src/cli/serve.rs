@@ -23,6 +23,7 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) fn run(self) -> Result<(), Error> {
+        app::prepare()?;
         let config = config::load(&self.config)?;
         let _guard = log::start(&config.settings.log)?;
         Ok(app::run(config, future::pending())?)

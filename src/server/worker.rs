@@ -21,8 +21,10 @@ const BACK_OFF: Duration = Duration::from_millis(100);
 /// How far a stop has come; workers follow it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stop {
-    /// Serving.
+    /// Not serving yet: what else there is to start may still fail.
     #[default]
+    Starting,
+    /// Serving.
     No,
     /// No new connections; those open finish what they have begun.
     Drain,
@@ -82,7 +84,8 @@ impl<H> Drop for Open<H> {
 }
 
 /// Runs a worker on this thread until it is told to stop and its connections have ended,
-/// or the grace period is over.
+/// or the grace period is over. The handler is made when nothing can fail any more; what
+/// arrives is accepted when [`Stop::Starting`] is over.
 ///
 /// # Errors
 /// When the runtime cannot start or a listener cannot be used.
@@ -98,6 +101,8 @@ pub fn run<H: Handler>(worker: Worker, handler: impl FnOnce() -> Rc<H>) -> io::R
 }
 
 async fn serve<H: Handler>(worker: Worker, handler: impl FnOnce() -> Rc<H>) -> io::Result<()> {
+    let sockets = worker.listeners.into_iter().map(TcpListener::from_std);
+    let sockets: Vec<TcpListener> = sockets.collect::<io::Result<_>>()?;
     let shared = Rc::new(Shared {
         handler: handler(),
         draining: Cell::new(false),
@@ -106,8 +111,7 @@ async fn serve<H: Handler>(worker: Worker, handler: impl FnOnce() -> Rc<H>) -> i
         closed: Notify::new(),
     });
     let mut accepting = Vec::new();
-    for (number, socket) in worker.listeners.into_iter().enumerate() {
-        let listener = TcpListener::from_std(socket)?;
+    for (number, listener) in sockets.into_iter().enumerate() {
         let admission = Arc::clone(&worker.admission);
         let shared = Rc::clone(&shared);
         let stop = worker.stop.clone();
@@ -150,6 +154,8 @@ async fn accept<H: Handler>(
     admission: &Arc<Admission>,
     mut stop: watch::Receiver<Stop>,
 ) {
+    // As below, an error means to stop.
+    stop.wait_for(|s| *s > Stop::Starting).await.ok();
     let mut stopping = std::pin::pin!(stop.wait_for(|s| *s >= Stop::Drain));
     loop {
         let accepted = tokio::select! {

@@ -15,6 +15,7 @@ mod route;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::unix::fs::MetadataExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -263,8 +264,15 @@ fn run(shared: &Arc<Shared>, events: bool) {
                 (path, route, seen)
             })
             .collect();
-        if let Some(ears) = &mut ears {
-            ears.listen(seen.iter().flat_map(|(_, route, _)| route.directories()));
+        if let Some(open) = &mut ears {
+            let directories = seen.iter().flat_map(|(_, route, _)| route.directories());
+            let listen = AssertUnwindSafe(|| open.listen(directories));
+            if catch_unwind(listen).is_err() {
+                // `notify` ignores that the thread it wants cannot be had, and panics when it
+                // is used after that. Dropping it would panic as well.
+                tracing::error!("file events have ended, files are polled");
+                std::mem::forget(ears.take());
+            }
         }
         let now = Instant::now();
         let mut state = shared.state();

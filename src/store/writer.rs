@@ -3,15 +3,17 @@
 //!
 //! Whatever wants something, a file that settled, a signal, a new main file, an operator,
 //! reaches its task as a command, so that changes happen one after the other. The work
-//! itself, reading, parsing, writing and freeing, is done on a blocking thread of the admin
-//! runtime, never on a worker.
+//! itself, reading, parsing, writing and freeing, is done on a thread of its own, never on a
+//! worker.
 
 mod again;
 mod batch;
 mod record;
 mod state;
+mod thread;
 
 use std::future::Future;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -25,6 +27,7 @@ use self::again::Again;
 use self::batch::Request;
 pub use self::batch::{MutateError, Mutated, Origin, Precondition};
 use self::state::{Shared, WriterState};
+use self::thread::WorkThread;
 use super::mutation::Mutation;
 use super::pair::{Pair, Sources, Which};
 use super::read::Stamp;
@@ -49,14 +52,23 @@ pub struct Writer {
     commands: mpsc::Sender<Command>,
 }
 
-/// The writer itself, to be [run](Self::run) on the admin runtime.
+/// The writer before it is [started](Self::start).
 #[derive(Debug)]
 pub struct WriterTask {
     commands: mpsc::Receiver<Command>,
-    /// Locked by one blocking thread at a time; the lock is there to carry it over.
-    state: Arc<Mutex<WriterState>>,
+    state: WriterState,
     /// What was loaded, for the watch to compare with.
     stamps: [Option<Stamp>; 2],
+}
+
+/// The writer itself, to be [run](Self::run).
+#[derive(Debug)]
+pub struct StartedWriter {
+    commands: mpsc::Receiver<Command>,
+    /// Locked by the thread that works; the lock is there to carry it over.
+    state: Arc<Mutex<WriterState>>,
+    thread: WorkThread,
+    watch: FileWatch,
     /// Snapshots that may still be looked at by a worker.
     graveyard: Vec<Arc<Snapshot>>,
 }
@@ -111,9 +123,8 @@ pub fn open(
     };
     let task = WriterTask {
         commands: receiver,
-        state: Arc::new(Mutex::new(state)),
+        state,
         stamps,
-        graveyard: Vec::new(),
     };
     Ok((writer, task))
 }
@@ -226,16 +237,34 @@ impl Writer {
 impl WriterTask {
     /// Tells an audit of everything from now on. Without one, changes are not recorded.
     #[must_use]
-    pub fn with_audit(self, audit: AuditLog) -> Self {
-        self.lock().audit = Some(audit);
+    pub fn with_audit(mut self, audit: AuditLog) -> Self {
+        self.state.audit = Some(audit);
         self
     }
 
+    /// Starts the threads that watch the files and work on them.
+    ///
+    /// # Errors
+    /// When the system gives none.
+    pub fn start(mut self) -> io::Result<StartedWriter> {
+        let files = &self.state.pair.sources().files;
+        let watch = FileWatch::start(watched(files, self.stamps), files.poll, true)?;
+        self.state.watch = Some(watch.clone());
+        Ok(StartedWriter {
+            commands: self.commands,
+            state: Arc::new(Mutex::new(self.state)),
+            thread: WorkThread::start()?,
+            watch,
+            graveyard: Vec::new(),
+        })
+    }
+}
+
+impl StartedWriter {
     /// Writes until the shutdown is complete. Commands that still wait are answered with a
     /// fault.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
         let mut shutdown = pin!(shutdown);
-        let watch = self.watch();
         let _ = self.work(|state| state.pair.clean()).await;
         // A command that came while mutations were gathered, and is none.
         let mut deferred = None;
@@ -245,19 +274,13 @@ impl WriterTask {
                 deferred = self.obey(command).await;
                 continue;
             }
-            let settled = async {
-                match &watch {
-                    Some(watch) => watch.settled().await,
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
                 () = &mut shutdown => return,
                 command = self.commands.recv() => match command {
                     None => return,
                     Some(command) => deferred = self.obey(command).await,
                 },
-                settled = settled => {
+                settled = self.watch.settled() => {
                     // The faults are logged and in the status.
                     let _ = self.look(None, Some(settled)).await;
                 }
@@ -285,8 +308,8 @@ impl WriterTask {
                 let files = watched(&sources.files, stamps(&sources.files));
                 let poll = sources.files.poll;
                 let result = self.look(Some(*sources), None).await;
-                if let (Ok(()), Some(watch)) = (&result, &self.lock().watch) {
-                    watch.watch(files, poll);
+                if result.is_ok() {
+                    self.watch.watch(files, poll);
                 }
                 let _ = answer.send(result);
             }
@@ -313,19 +336,6 @@ impl WriterTask {
         None
     }
 
-    fn watch(&mut self) -> Option<FileWatch> {
-        let stamps = std::mem::take(&mut self.stamps);
-        let mut state = self.lock();
-        let files = &state.pair.sources().files;
-        match FileWatch::start(watched(files, stamps), files.poll, true) {
-            Ok(watch) => state.watch = Some(watch),
-            Err(error) => {
-                tracing::error!(%error, "the files cannot be watched, only SIGHUP reloads them");
-            }
-        }
-        state.watch.clone()
-    }
-
     /// Looks at files and puts in force what they say: at the sources given, or those there
     /// are; at the files that have settled, or at both.
     async fn look(
@@ -345,27 +355,23 @@ impl WriterTask {
         looked.await.unwrap_or_else(|| Err(failed()))
     }
 
-    /// Does a piece of work on a blocking thread. `None` where it panicked.
+    /// Does a piece of work on the thread. `None` where it panicked.
     async fn work<T: Send + 'static>(
         &mut self,
         work: impl FnOnce(&mut WriterState) -> T + Send + 'static,
     ) -> Option<T> {
         let state = Arc::clone(&self.state);
-        let done = tokio::task::spawn_blocking(move || {
+        let done = self.thread.run(move || {
             let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
             let result = work(&mut state);
             (result, std::mem::take(&mut state.old))
         });
-        match done.await {
-            Ok((result, old)) => {
-                self.graveyard.extend(old);
-                Some(result)
-            }
-            Err(error) => {
-                tracing::error!(%error, "a piece of the writer's work failed");
-                None
-            }
-        }
+        let Some((result, old)) = done.await else {
+            tracing::error!("a piece of the writer's work failed");
+            return None;
+        };
+        self.graveyard.extend(old);
+        Some(result)
     }
 
     fn lock(&self) -> MutexGuard<'_, WriterState> {
@@ -381,7 +387,7 @@ impl WriterTask {
         self.graveyard = alive;
         let dead: Vec<Arc<Snapshot>> = dead;
         if !dead.is_empty() {
-            tokio::task::spawn_blocking(move || drop(dead));
+            drop(self.thread.run(move || drop(dead)));
         }
     }
 }

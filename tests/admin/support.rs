@@ -167,7 +167,7 @@ impl Builder {
         let thread = std::thread::spawn(move || {
             runtime.block_on(async {
                 let (end, ended) = oneshot::channel::<()>();
-                let writing = tokio::spawn(task.run(async {
+                let writing = tokio::spawn(task.start().unwrap().run(async {
                     let _ = ended.await;
                 }));
                 let shutdown = async {

@@ -22,4 +22,5 @@ mod reload;
 mod revocation;
 mod security;
 mod soak;
+mod starting;
 mod versions;

@@ -29,7 +29,7 @@ pub(super) struct Shared {
     pub(super) refused_loads: AtomicU64,
 }
 
-/// What the writer works on, one piece of work at a time, on a blocking thread.
+/// What the writer works on, one piece of work at a time, on its thread.
 #[derive(Debug)]
 pub(super) struct WriterState {
     pub(super) pair: Pair,

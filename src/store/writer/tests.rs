@@ -26,7 +26,7 @@ impl Fixture {
         let audit = AuditLog::open(&files.path().join("audit.jsonl")).expect("an audit");
         let task = task.with_audit(audit);
         let (stop, stopped) = oneshot::channel::<()>();
-        let task = tokio::spawn(task.run(async move {
+        let task = tokio::spawn(task.start().unwrap().run(async move {
             let _ = stopped.await;
         }));
         // Until the directory is listened to, a replacement would be seen by the poll.
@@ -270,7 +270,7 @@ async fn other_files_can_be_put_in_place() {
 async fn the_hmac_key_cannot_go_while_it_is_needed() {
     let files = Files::new(&block("A", "").replace("sha256:", "hmac-sha256:"));
     let (writer, task) = open(&files.settings(), &[], true).expect("good files");
-    tokio::spawn(task.run(std::future::pending()));
+    tokio::spawn(task.start().unwrap().run(std::future::pending()));
     let configured = writer.configure(&files.settings(), &[], false).await;
     assert!(
         configured

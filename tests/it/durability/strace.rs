@@ -77,7 +77,7 @@ impl Strace {
                 .args(["-e", &format!("trace={name}")])
                 .args(["-e", &format!("inject={name}:{what}:when={at}")]),
         };
-        let threads = threads(process, "tokio-");
+        let threads = threads(process, "store");
         for thread in &threads {
             command.args(["-p", &thread.to_string()]);
         }
@@ -163,7 +163,7 @@ pub(super) fn may_attach() -> bool {
 pub(super) fn wait_for_rest(process: u32) {
     let mut rests = 0;
     eventually("a store at rest", PATIENCE, || {
-        let threads = threads(process, "tokio-");
+        let threads = threads(process, "store");
         let at_rest = !threads.is_empty() && threads.iter().all(|&thread| waits(process, thread));
         rests = if at_rest { rests + 1 } else { 0 };
         // Longer than the gate takes to notice its own write, and to free the old snapshot.

@@ -18,7 +18,7 @@ use super::http1::{Ask, Client, Reply};
 use super::ports::Port;
 use super::recorder::Recorder;
 use super::wait::eventually;
-pub(crate) use builder::Builder;
+pub(crate) use builder::{Builder, Failed};
 pub(crate) use output::Lines;
 
 /// A running gate. Dropped, it is killed, and its files are removed.
@@ -27,6 +27,7 @@ pub(crate) struct Gate {
     stdout: Lines,
     stderr: Lines,
     dir: TempDir,
+    under: Vec<String>,
     port: Port,
     admin: Port,
 }
@@ -46,7 +47,7 @@ impl Gate {
     #[track_caller]
     pub(crate) fn restart(&mut self) {
         process::end(&mut self.child);
-        (self.child, self.stdout, self.stderr) = builder::serve(self.dir.path());
+        (self.child, self.stdout, self.stderr) = builder::serve(self.dir.path(), &self.under);
         eventually("a gate that is ready again", builder::START, || {
             self.is_ready().then_some(())
         });

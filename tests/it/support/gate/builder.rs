@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -31,6 +31,14 @@ pub(crate) struct Builder {
     files: Vec<(String, Vec<u8>)>,
     listen: Option<String>,
     config_map: Vec<String>,
+    under: Vec<String>,
+}
+
+/// How a start that failed ended.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub(crate) status: ExitStatus,
+    pub(crate) stderr: String,
 }
 
 impl Builder {
@@ -100,6 +108,18 @@ impl Builder {
         self
     }
 
+    /// The gate is run by this command, which its own command line is added to.
+    pub(crate) fn under(mut self, command: &[&str]) -> Self {
+        self.under = command.iter().map(|&word| word.to_owned()).collect();
+        self
+    }
+
+    /// Starts it, and waits until it is ready, or has ended.
+    #[track_caller]
+    pub(crate) fn try_start(self) -> Result<Gate, Failed> {
+        self.lay().spawn(Instant::now() + START)
+    }
+
     /// Starts it, and waits until it is ready.
     #[track_caller]
     pub(crate) fn start(self) -> Gate {
@@ -109,8 +129,8 @@ impl Builder {
             match laid.spawn(deadline) {
                 Ok(gate) => return gate,
                 // Something outside the tests took the port between the probe and the gate.
-                Err(stderr) if stderr.contains("in use") && Instant::now() < deadline => {}
-                Err(stderr) => panic!("the gate did not start:\n{stderr}"),
+                Err(failed) if failed.stderr.contains("in use") && Instant::now() < deadline => {}
+                Err(failed) => panic!("the gate did not start:\n{}", failed.stderr),
             }
         }
     }
@@ -183,33 +203,42 @@ impl Builder {
             fs::rename(dir.path().join(file), dir.path().join(&inner)).unwrap();
             symlink(inner, dir.path().join(file)).unwrap();
         }
-        Laid { dir, port, admin }
+        let under = self.under.clone();
+        Laid {
+            dir,
+            under,
+            port,
+            admin,
+        }
     }
 }
 
 /// Files on disk, not started.
 struct Laid {
     dir: TempDir,
+    under: Vec<String>,
     port: Port,
     admin: Port,
 }
 
 impl Laid {
-    /// Starts the gate; its standard error where it ended instead.
-    fn spawn(self, deadline: Instant) -> Result<Gate, String> {
-        let (child, stdout, stderr) = serve(self.dir.path());
+    /// Starts the gate; how it ended where it did instead.
+    fn spawn(self, deadline: Instant) -> Result<Gate, Failed> {
+        let (child, stdout, stderr) = serve(self.dir.path(), &self.under);
         let mut gate = Gate {
             child,
             stdout,
             stderr,
             dir: self.dir,
+            under: self.under,
             port: self.port,
             admin: self.admin,
         };
         while !gate.is_ready() {
-            if gate.child.try_wait().unwrap().is_some() {
+            if let Some(status) = gate.child.try_wait().unwrap() {
                 gate.stderr.wait_end();
-                return Err(gate.stderr.text());
+                let stderr = gate.stderr.text();
+                return Err(Failed { status, stderr });
             }
             assert!(Instant::now() < deadline, "not ready within {START:?}");
             std::thread::sleep(Duration::from_millis(5));
@@ -218,9 +247,18 @@ impl Laid {
     }
 }
 
-/// Starts the gate of the files in a directory.
-pub(super) fn serve(dir: &Path) -> (Child, Lines, Lines) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_sidgate"))
+/// Starts the gate of the files in a directory, under another command where one is given.
+pub(super) fn serve(dir: &Path, under: &[String]) -> (Child, Lines, Lines) {
+    let gate = env!("CARGO_BIN_EXE_sidgate");
+    let mut command = match under {
+        [] => Command::new(gate),
+        [program, arguments @ ..] => {
+            let mut command = Command::new(program);
+            command.args(arguments).arg(gate);
+            command
+        }
+    };
+    let mut child = command
         .args(["serve", "--config"])
         .arg(dir.join("sidgate.toml"))
         .stdin(Stdio::null())
