@@ -9,6 +9,7 @@ mod listen;
 mod reload;
 mod resources;
 mod signals;
+mod sweep;
 mod workers;
 
 use std::future::Future;
@@ -176,6 +177,7 @@ async fn serve(
     let writing = tokio::spawn(writer_task.run(async {
         writer_ended.await.ok();
     }));
+    let sweeping = tokio::spawn(sweep::run(Arc::clone(&shared.gate)));
     let reloading = tokio::spawn(reload::run(Arc::clone(&shared), config, watch, hangup));
 
     shared.listening.store(true, Ordering::Release);
@@ -206,8 +208,10 @@ async fn serve(
             Err(_) => tracing::error!("the admin panicked"),
         }
     }
-    reloading.abort();
-    reloading.await.ok();
+    for task in [reloading, sweeping] {
+        task.abort();
+        task.await.ok();
+    }
     drop(end_writer);
     writing.await.ok();
     // The last owner of the access log: it writes what is queued.

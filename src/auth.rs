@@ -17,7 +17,7 @@ pub use explain::{Decision, Holder, explain};
 pub use verify::{Authentication, Keys, SlowCheck, authenticate};
 pub use version::{BadVersion, NamedVersion, named_version};
 
-use crate::catalog::{ApiVersion, Grant, Route};
+use crate::catalog::{ApiVersion, Grant, RateGroup, Route};
 use crate::code::Code;
 use crate::token::{Sid, Token};
 
@@ -62,6 +62,12 @@ impl Permit {
     #[must_use]
     pub fn scope(&self) -> Option<&Arc<str>> {
         self.grant().map(|grant| &grant.id)
+    }
+
+    /// What the request counts towards; `None` where nothing is counted.
+    #[must_use]
+    pub fn rate(&self) -> Option<&RateGroup> {
+        self.grant()?.rate.as_deref()
     }
 
     /// The version that the request is served under, where the catalogue has versions.

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use notice::Notice;
-pub use rate::{BadRateLimit, RateLimit, Window};
+pub use rate::{BadRateLimit, Per, RateGroup, RateGroupId, RateLimit, Window};
 pub use routes::{Grant, Route, RouteTable};
 
 use crate::token::{ScopeId, ScopeSet};
@@ -37,6 +37,8 @@ pub struct Catalog {
     pub ignored_suffixes: Vec<String>,
     /// Categories in the file's order, for people.
     pub categories: Vec<Category>,
+    /// Groups of rules that are counted apart from their categories, in the file's order.
+    pub rate_groups: Vec<Arc<RateGroup>>,
     /// Rules that need no credentials, as written.
     pub public: Vec<Arc<str>>,
     /// Every rule, compiled.
@@ -80,8 +82,8 @@ pub struct ApiVersion {
 pub struct Category {
     /// Its name.
     pub name: String,
-    /// Limits for each token; at most one for each window.
-    pub limits: Vec<RateLimit>,
+    /// What its rules count towards, but for those that name a group of their own.
+    pub rate: Arc<RateGroup>,
     /// Its scopes.
     pub scopes: Vec<Arc<Scope>>,
 }
@@ -183,6 +185,8 @@ fn name_of(names: &Interner, number: u32) -> Arc<str> {
 pub(crate) struct Names {
     pub(crate) scopes: Interner,
     pub(crate) versions: Interner,
+    /// Of rate groups; see [`RateGroup::number`].
+    pub(crate) rates: Interner,
 }
 
 /// Gives each distinct name the next number.

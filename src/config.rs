@@ -4,6 +4,7 @@
 mod address;
 mod check;
 mod defaults;
+mod dialect;
 mod hazard;
 mod keys;
 mod load;
@@ -13,7 +14,7 @@ mod sealing;
 pub mod units;
 
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use http::uri::Authority;
 use ipnet::IpNet;
 
+pub use dialect::RateLimitHeaders;
 pub use hazard::hazards;
 pub use load::load;
 
@@ -246,6 +248,13 @@ pub struct Limits {
     pub connections_per_peer: usize,
     /// Requests in flight over all workers; beyond: 503 `overloaded`. Default 10,000.
     pub requests_in_flight: usize,
+    /// Requests in flight of one token; beyond: 429 `rate_limited`. Default unbounded.
+    pub requests_in_flight_per_token: Option<NonZeroU32>,
+    /// How answers tell of the catalogue's limits. Default `x-ratelimit`.
+    pub rate_limit_headers: RateLimitHeaders,
+    /// Counters for those limits: one for each token or account in each category or group
+    /// that it calls. Beyond: 503 `overloaded`. Default 4,000,000.
+    pub rate_limit_counters: usize,
     /// Bytes of path and query. Default 8 KiB; 414.
     pub target: usize,
     /// Bytes of an HTTP/1.1 head. Default 32 KiB; 431.

@@ -10,6 +10,7 @@ mod deliver;
 mod gate;
 mod guessing;
 mod headers;
+mod limits;
 mod respond;
 mod revoke;
 mod room;
@@ -156,11 +157,7 @@ impl Worker {
         exchange.target = Some(sound.target.clone());
         let permit = self.decide(local, exchange, &sound, &parts).await?;
         exchange.decision = Decision::Permit(permit.clone());
-        let limit = settings.limits.requests_in_flight;
-        exchange.placed = self.room.enter(&self.gate.places, limit, self.gate.workers);
-        if !exchange.placed {
-            return Err(Refusal::new(Code::Overloaded));
-        }
+        self.make_room(&settings.limits, &permit, exchange)?;
 
         let upstream = local.upstream(&permit)?;
         let upgrade = sound

@@ -17,7 +17,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("auth", &["snapshot", "catalog", "token", "code"]),
     // Reads the key files too, so that `auth` need not.
     ("config", &["auth", "token", "fault"]),
-    ("limit", &["auth", "snapshot", "token", "config", "code"]),
+    (
+        "limit",
+        &["auth", "snapshot", "catalog", "token", "config", "code"],
+    ),
     (
         "store",
         // The writer announces a change to the audit before it is made.
@@ -170,6 +173,34 @@ fn every_room_is_there_and_the_map_has_no_other() {
     let mut mapped: Vec<_> = ROOMS.iter().map(|(room, _)| (*room).to_owned()).collect();
     mapped.sort();
     assert_eq!(rooms.into_keys().collect::<Vec<_>>(), mapped);
+}
+
+/// Windows and waits run on the monotonic clock: setting the time of day changes none.
+#[test]
+fn limits_know_no_time_of_day() {
+    let mut seen = 0;
+    for source in sources() {
+        if source.room != "limit" {
+            continue;
+        }
+        seen += 1;
+        for (line, text) in source.lines() {
+            for clock in [
+                "SystemTime",
+                "UNIX_EPOCH",
+                "Timestamp",
+                "jiff",
+                "rustix::time",
+            ] {
+                assert!(
+                    !text.contains(clock),
+                    "{}:{line}: {text}",
+                    source.path.display()
+                );
+            }
+        }
+    }
+    assert!(seen >= 4, "{seen} files of limits");
 }
 
 #[test]

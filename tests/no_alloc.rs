@@ -1,5 +1,6 @@
 //! The decision about a token with a SHA-256 or HMAC digest takes no memory beyond what
-//! hyper took for the request: not where it admits, and not where it refuses.
+//! hyper took for the request: not where it admits, and not where it refuses. Nor does
+//! counting the request, once its holder is counted at all.
 //!
 //! Rust's allocator is counted, on this thread. What aws-lc does in C is not seen; its
 //! one-shot SHA-256 and its HMAC contexts live on the stack.
@@ -8,6 +9,7 @@
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -16,6 +18,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use sidgate::auth::target::canonical;
 use sidgate::auth::{Authentication, Denial, Keys, Permit, authenticate, authorize, public};
 use sidgate::catalog::Catalog;
+use sidgate::limit::{RateLimiter, Taking};
 use sidgate::snapshot::{Revision, Snapshot, TokenTable};
 use sidgate::token::{AuthToken, Digest, Secret, Sid, State, Texts, Token};
 
@@ -30,6 +33,7 @@ public = ["GET /health"]
 
 [[category]]
 name = "Ads"
+limits = ["20/minute", "1000/hour", "1000/day"]
 [[category.scope]]
 id = "ads:read"
 name = "Read ads"
@@ -173,4 +177,28 @@ fn an_hmac_decision_takes_no_memory() {
     let digest = keys.digest(made.secret());
     assert!(matches!(digest, Digest::HmacSha256(_)));
     assert_takes_nothing(&gate(keys, digest), made.expose());
+}
+
+#[test]
+fn counting_a_holder_that_is_counted_takes_no_memory() {
+    let made = AuthToken::generate();
+    let gate = gate(Keys::default(), Digest::of(made.secret()));
+    let headers = headers("alice", made.expose());
+    let now = Instant::now();
+    let limiter = RateLimiter::new(now);
+    let take = || {
+        let permit = gate.decide(&headers, &Method::GET, "/Mediapartners/alice/Ads");
+        let permit = permit.unwrap();
+        let (group, token) = (permit.rate().unwrap(), permit.token().unwrap());
+        limiter.take(group, token, 1, now)
+    };
+    assert!(matches!(take(), Taking::Taken(_)));
+    let mut refused = false;
+    for _ in 0..30 {
+        let taken = allocation_counter::measure(|| {
+            refused |= matches!(black_box(take()), Taking::Exceeded(_));
+        });
+        assert_eq!(taken.count_total, 0, "{taken:?}");
+    }
+    assert!(refused, "what is refused is counted too");
 }

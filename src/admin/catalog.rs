@@ -5,13 +5,14 @@ use serde::Serialize;
 
 use super::State;
 use super::respond::Answer;
-use crate::catalog::{ApiVersion, Catalog, Category};
+use crate::catalog::{ApiVersion, Catalog, Category, RateGroup};
 
 #[derive(Serialize)]
 struct CatalogView<'a> {
     latest_version: Option<&'a str>,
     versions: Vec<VersionView<'a>>,
     categories: Vec<CategoryView<'a>>,
+    limit_groups: Vec<LimitGroupView<'a>>,
     public: Vec<&'a str>,
 }
 
@@ -29,7 +30,15 @@ struct VersionView<'a> {
 struct CategoryView<'a> {
     name: &'a str,
     limits: Vec<&'a str>,
+    limits_per: &'static str,
     scopes: Vec<ScopeView<'a>>,
+}
+
+#[derive(Serialize)]
+struct LimitGroupView<'a> {
+    name: &'a str,
+    limits: Vec<&'a str>,
+    per: &'static str,
 }
 
 #[derive(Serialize)]
@@ -51,6 +60,7 @@ impl<'a> From<&'a Catalog> for CatalogView<'a> {
             latest_version: catalog.version(None).map(|version| &*version.id),
             versions: catalog.versions.iter().map(|v| (&**v).into()).collect(),
             categories: catalog.categories.iter().map(Into::into).collect(),
+            limit_groups: catalog.rate_groups.iter().map(|g| (&**g).into()).collect(),
             public: catalog.public.iter().map(|rule| &**rule).collect(),
         }
     }
@@ -79,8 +89,23 @@ impl<'a> From<&'a Category> for CategoryView<'a> {
         });
         Self {
             name: &category.name,
-            limits: category.limits.iter().map(|limit| &*limit.text).collect(),
+            limits: texts(&category.rate),
+            limits_per: category.rate.per.as_str(),
             scopes: scopes.collect(),
         }
     }
+}
+
+impl<'a> From<&'a RateGroup> for LimitGroupView<'a> {
+    fn from(group: &'a RateGroup) -> Self {
+        Self {
+            name: &group.name,
+            limits: texts(group),
+            per: group.per.as_str(),
+        }
+    }
+}
+
+fn texts(group: &RateGroup) -> Vec<&str> {
+    group.limits.iter().map(|limit| &*limit.text).collect()
 }

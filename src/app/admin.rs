@@ -105,6 +105,7 @@ fn observe(shared: &Arc<Shared>) -> impl Fn() -> Observed + Send + Sync + 'stati
             failed_reloads,
             dropped_records: shared.access().dropped(),
             strangers: shared.strangers.load(Ordering::Relaxed),
+            rate_limit_counters: u64::try_from(shared.gate.rates().len()).unwrap_or(u64::MAX),
             servers: servers.collect(),
         }
     }

@@ -1,5 +1,6 @@
 //! Reads catalog.toml: every key of it, every fault of it.
 
+mod limits;
 mod versions;
 
 use std::collections::HashMap;
@@ -10,7 +11,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::path::canonical;
-use super::rate::RateLimit;
+use super::rate::RateGroup;
 use super::reader::{At, Reader, Table};
 use super::routes::{Draft, compile};
 use super::template::{Rule, Segment};
@@ -46,6 +47,7 @@ impl Catalog {
                 names,
                 ..Self::default()
             },
+            defaults: limits::Defaults::default(),
             drafts: Vec::new(),
         }
         .load(root.get_ref());
@@ -57,6 +59,7 @@ impl Catalog {
 struct Loader<'r, 'f> {
     reader: &'r mut Reader<'f>,
     catalog: Catalog,
+    defaults: limits::Defaults,
     drafts: Vec<Draft>,
 }
 
@@ -79,8 +82,10 @@ impl Seen {
 
 impl Loader<'_, '_> {
     fn load(mut self, root: &DeTable<'_>) -> Catalog {
-        let root = self.reader.root(root, &["versions", "paths", "category"]);
+        let known = ["versions", "paths", "limits", "category"];
+        let root = self.reader.root(root, &known);
         self.versions(root);
+        self.shared_limits(root);
         self.categories(root);
         self.paths(root);
         let versions: Vec<VersionId> = self.catalog.versions.iter().map(|v| v.number).collect();
@@ -96,7 +101,7 @@ impl Loader<'_, '_> {
     }
 
     fn categories(&mut self, root: Table<'_>) {
-        let known = ["name", "limits", "scope"];
+        let known = ["name", "limits", "limits_per", "scope"];
         let (mut names, mut ids) = (Seen::default(), Seen::default());
         for table in self.reader.tables(root, "category", "[[category]]", &known) {
             let name = self.reader.needed(table, "name");
@@ -105,38 +110,28 @@ impl Loader<'_, '_> {
             {
                 names.once(self.reader, "the category", name);
             }
-            let limits = self.limits(table);
+            let rate = self.category_limits(table, name);
             let known = ["id", "name", "allow"];
             let scopes = self
                 .reader
                 .tables(table, "scope", "[[category.scope]]", &known)
                 .into_iter()
-                .filter_map(|table| self.scope(table, &mut ids))
+                .filter_map(|table| self.scope(table, &rate, &mut ids))
                 .collect();
             self.catalog.categories.push(Category {
                 name: name.map(|n| n.value.to_owned()).unwrap_or_default(),
-                limits,
+                rate,
                 scopes,
             });
         }
     }
 
-    fn limits(&mut self, table: Table<'_>) -> Vec<RateLimit> {
-        let mut limits: Vec<RateLimit> = Vec::new();
-        for text in self.reader.strings(table, "limits") {
-            match text.value.parse::<RateLimit>() {
-                Ok(limit) if limits.iter().any(|l| l.window == limit.window) => {
-                    let message = format!("a second limit for each {}", limit.window.as_str());
-                    self.reader.fault(text.offset, message);
-                }
-                Ok(limit) => limits.push(limit),
-                Err(fault) => self.reader.fault(text.offset, fault.to_string()),
-            }
-        }
-        limits
-    }
-
-    fn scope(&mut self, table: Table<'_>, ids: &mut Seen) -> Option<Arc<Scope>> {
+    fn scope(
+        &mut self,
+        table: Table<'_>,
+        rate: &Arc<RateGroup>,
+        ids: &mut Seen,
+    ) -> Option<Arc<Scope>> {
         let name = self.reader.string(table, "name");
         let named = name.is_none_or(|name| self.is_name(name));
         let id = self.reader.needed(table, "id");
@@ -153,9 +148,10 @@ impl Loader<'_, '_> {
         // The rules of a scope without an id are read for their faults alone.
         let mut rules = Vec::new();
         for value in values {
-            let Some(draft) = self.rule(value, owner.clone()) else {
+            let Some(mut draft) = self.rule(value, owner.clone()) else {
                 continue;
             };
+            draft.rate.get_or_insert_with(|| Arc::clone(rate));
             rules.push(Arc::clone(&draft.text));
             if owner.is_some() {
                 self.drafts.push(draft);
@@ -197,6 +193,10 @@ impl Loader<'_, '_> {
                 let message = "a public rule has no {sid}: nobody is authenticated";
                 self.reader.fault(draft.offset, message);
             }
+            if draft.rate.is_some() {
+                let message = "a public rule has no limit: nobody is authenticated";
+                self.reader.fault(draft.offset, message);
+            }
             self.catalog.public.push(Arc::clone(&draft.text));
             self.drafts.push(draft);
         }
@@ -224,14 +224,15 @@ impl Loader<'_, '_> {
         value: &Spanned<DeValue<'_>>,
         scope: Option<(ScopeId, Arc<str>)>,
     ) -> Option<Draft> {
-        let (text, upgrade, versions) = if value.get_ref().is_table() {
-            let known = ["rule", "upgrade", "versions"];
+        let (text, upgrade, versions, rate) = if value.get_ref().is_table() {
+            let known = ["rule", "upgrade", "versions", "limit"];
             let table = self.reader.as_table(value, "a rule", &known)?;
             let upgrade = self.reader.flag(table, "upgrade");
             let versions = self.rule_versions(table);
-            (self.reader.needed(table, "rule")?, upgrade, versions)
+            let rate = self.rule_limit(table);
+            (self.reader.needed(table, "rule")?, upgrade, versions, rate)
         } else {
-            (self.reader.as_string(value)?, false, None)
+            (self.reader.as_string(value)?, false, None, None)
         };
         match text.value.parse::<Rule>() {
             Ok(rule) => Some(Draft {
@@ -241,6 +242,7 @@ impl Loader<'_, '_> {
                 line: self.reader.line(text.offset),
                 upgrade,
                 versions,
+                rate,
                 scope,
             }),
             Err(fault) => {

@@ -1,11 +1,42 @@
-//! Limits as a category states them: `1000/hour`.
+//! Limits as the catalogue states them: `1000/hour`, for a category or a group of rules.
 
 use std::fmt;
 use std::num::NonZeroU32;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
-/// At most so many requests of one token in one window.
+/// What is counted together: the requests under a category's rules, or under those rules
+/// that name a group of their own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RateGroup {
+    /// Its number in this process, which stays with its name when the catalogue changes.
+    pub number: RateGroupId,
+    /// The category's name, or the group's.
+    pub name: Arc<str>,
+    /// At most one for each window, the shortest first. None: nothing is counted.
+    pub limits: Vec<RateLimit>,
+    /// Whose requests are counted together.
+    pub per: Per,
+}
+
+/// A group's number: stable for the life of the process, as [`ScopeId`] is.
+///
+/// [`ScopeId`]: crate::token::ScopeId
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RateGroupId(pub u32);
+
+/// Whose requests are counted together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Per {
+    /// One token's.
+    #[default]
+    Token,
+    /// Those of all tokens that name one account. A token that names none counts alone.
+    Account,
+}
+
+/// At most so many requests in one window.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RateLimit {
     /// Requests in a window.
@@ -32,10 +63,24 @@ pub enum Window {
 #[error("a limit is a count from 1 to 4294967295 for a minute, hour or day: 1000/hour")]
 pub struct BadRateLimit;
 
+impl Per {
+    /// `token` or `account`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Account => "account",
+        }
+    }
+}
+
 impl Window {
+    /// All of them, the shortest first and each at its number.
+    pub const ALL: [Self; 3] = [Self::Minute, Self::Hour, Self::Day];
+
     /// Its length.
     #[must_use]
-    pub fn duration(self) -> Duration {
+    pub const fn duration(self) -> Duration {
         Duration::from_secs(match self {
             Self::Minute => 60,
             Self::Hour => 60 * 60,
@@ -63,7 +108,7 @@ impl FromStr for RateLimit {
         if !count.bytes().all(|b| b.is_ascii_digit()) {
             return Err(BadRateLimit);
         }
-        let window = [Window::Minute, Window::Hour, Window::Day]
+        let window = Window::ALL
             .into_iter()
             .find(|w| w.as_str() == window)
             .ok_or(BadRateLimit)?;

@@ -21,8 +21,8 @@ use http::Method;
 
 pub(super) use compile::{Draft, compile};
 
-use super::VersionId;
 use super::method::MethodNumbers;
+use super::{RateGroup, VersionId};
 use crate::token::ScopeId;
 use trie::{Trie, Wanted};
 
@@ -60,6 +60,8 @@ pub struct Grant {
     pub id: Arc<str>,
     /// The rule allows an upgrade.
     pub upgrade: bool,
+    /// What a request counts towards, if anything is counted.
+    pub rate: Option<Arc<RateGroup>>,
     /// The rule as written.
     pub rule: Arc<str>,
     /// Its line in the catalogue's file.

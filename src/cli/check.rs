@@ -138,6 +138,14 @@ impl Summary<'_> {
             counted(scopes().count(), "scope", "scopes"),
             counted(scopes().map(|s| s.rules.len()).sum(), "rule", "rules")
         )?;
+        let rates = catalog.categories.iter().map(|category| &category.rate);
+        for rate in rates.chain(&catalog.rate_groups) {
+            let limits: Vec<String> = rate.limits.iter().map(ToString::to_string).collect();
+            if !limits.is_empty() {
+                let (name, limits, per) = (&rate.name, limits.join(", "), rate.per.as_str());
+                writeln!(out, "limit       {name}: {limits} for each {per}")?;
+            }
+        }
         for rule in &catalog.public {
             writeln!(out, "public      {rule}")?;
         }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::{
-    AccessLog, Guessing, Limits, Log, LogFormat, LogTarget, Secrets, Timeouts, UpstreamTimeouts,
-    Verification,
+    AccessLog, Guessing, Limits, Log, LogFormat, LogTarget, RateLimitHeaders, Secrets, Timeouts,
+    UpstreamTimeouts, Verification,
 };
 
 impl Default for Limits {
@@ -17,6 +17,9 @@ impl Default for Limits {
             connections: 10_000,
             connections_per_peer: 256,
             requests_in_flight: 10_000,
+            requests_in_flight_per_token: None,
+            rate_limit_headers: RateLimitHeaders::default(),
+            rate_limit_counters: 4_000_000,
             target: 8 << 10,
             head: 32 << 10,
             headers: 100,

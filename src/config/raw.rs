@@ -9,6 +9,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use toml::Spanned;
 
+use super::dialect::Dialect;
 use super::units::{Size, Time};
 use super::{LogFormat, Protocol, Role, Running};
 
@@ -139,6 +140,9 @@ pub(super) struct Limits {
     pub(super) connections: Given<Count>,
     pub(super) connections_per_peer: Given<Count>,
     pub(super) requests_in_flight: Given<Count>,
+    pub(super) requests_in_flight_per_token: Given<Count>,
+    pub(super) rate_limit_headers: Given<Vec<Spanned<Word<Dialect>>>>,
+    pub(super) rate_limit_counters: Given<Count>,
     pub(super) target: Given<Size>,
     pub(super) head: Given<Size>,
     pub(super) headers: Given<Count>,

@@ -6,7 +6,7 @@ mod admin;
 mod upstream;
 
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
@@ -18,6 +18,7 @@ use tracing_subscriber::EnvFilter;
 use super::address;
 use super::check::{Checker, narrow};
 use super::defaults::cores;
+use super::dialect::rate_limit_headers;
 use super::raw::{self, Given, Raw};
 use super::{
     AccessLog, Admin, Config, Files, Fixed, Guessing, Limits, Log, LogTarget, Running, Secrets,
@@ -216,6 +217,8 @@ fn limits(raw: raw::Limits, checker: &mut Checker) -> Limits {
         count(raw.requests_in_flight, many),
         default.requests_in_flight,
     );
+    let per_token = narrow(count(raw.requests_in_flight_per_token, 0..=10_000_000), 0);
+    let counters = count(raw.rate_limit_counters, 1..=100_000_000);
     let headers = narrow(count(raw.headers, 1..=10_000), default.headers);
     let h2_streams = narrow(count(raw.h2_streams, 1..=100_000), default.h2_streams);
     let target_place = raw.target.as_ref().map(Spanned::span);
@@ -241,6 +244,9 @@ fn limits(raw: raw::Limits, checker: &mut Checker) -> Limits {
         connections,
         connections_per_peer: narrow(per_peer, default.connections_per_peer),
         requests_in_flight: in_flight,
+        requests_in_flight_per_token: NonZeroU32::new(per_token),
+        rate_limit_headers: rate_limit_headers(raw.rate_limit_headers, checker),
+        rate_limit_counters: narrow(counters, default.rate_limit_counters),
         target,
         head,
         headers,

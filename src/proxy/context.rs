@@ -10,10 +10,12 @@ use http::uri::PathAndQuery;
 use http::{HeaderValue, Method};
 
 use super::Worker;
+use super::limits::Told;
 use super::revoke::Revocable;
 use crate::auth::{Denial, Permit};
 use crate::catalog::ApiVersion;
 use crate::code::Code;
+use crate::limit::Place;
 use crate::net::{Peer, StreamPace};
 use crate::telemetry::access::Record;
 use crate::token::Sid;
@@ -36,6 +38,10 @@ pub(super) struct Exchange {
     pub(super) revocable: Option<Rc<Revocable>>,
     /// It counts among the requests that the limit allows.
     pub(super) placed: bool,
+    /// Its place among its token's, where those are counted.
+    pub(super) token_place: Option<Place>,
+    /// What its client is told of the limits that it counts towards.
+    pub(super) limits_told: Option<Told>,
     pub(super) code: Code,
     pub(super) status: u16,
     pub(super) received: Rc<Cell<u64>>,
@@ -75,6 +81,8 @@ impl Exchange {
             version: None,
             revocable: None,
             placed: false,
+            token_place: None,
+            limits_told: None,
             // Until something else is known: dropped now, nobody was there to answer.
             code: Code::ClientClosed,
             status: Code::ClientClosed.status().as_u16(),

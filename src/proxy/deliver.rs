@@ -8,7 +8,7 @@ use super::body::Body;
 use super::context::{Decision, Exchange};
 use super::gate::Local;
 use super::upstream::Answer;
-use super::{headers, tunnel, version};
+use super::{headers, limits, tunnel, version};
 use crate::code::Code;
 
 /// What the walk ends in.
@@ -31,6 +31,7 @@ pub(super) fn deliver(
     exchange.status = parts.status.as_u16();
     headers::for_client(&mut parts.headers, exchange.request_id.header());
     version::for_client(&mut parts.headers, &exchange.decision);
+    limits::tell(&mut parts.headers, &exchange);
     // The version belongs to the hop (RFC 9110 2.5): hyper writes the client's.
     parts.version = Version::default();
     let idle = match &exchange.decision {
@@ -55,6 +56,7 @@ pub(super) fn switch(
     let protocol = parts.headers.remove(UPGRADE);
     headers::for_client(&mut parts.headers, exchange.request_id.header());
     version::for_client(&mut parts.headers, &exchange.decision);
+    limits::tell(&mut parts.headers, &exchange);
     parts
         .headers
         .insert(CONNECTION, HeaderValue::from_static("upgrade"));

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use http::HeaderValue;
@@ -14,7 +15,7 @@ use super::upstream::servers::UpstreamState;
 use crate::auth::{Keys, Permit};
 use crate::code::Code;
 use crate::config::Settings;
-use crate::limit::{Guesses, Verifier};
+use crate::limit::{Guesses, InFlight, RateLimiter, Verifier};
 use crate::snapshot::SnapshotHandle;
 use crate::telemetry::metrics::WorkerMetrics;
 
@@ -40,6 +41,8 @@ pub struct Gate {
     pub(super) verifier: Verifier,
     pub(super) guesses: Guesses,
     pub(super) places: Places,
+    pub(super) rates: RateLimiter,
+    pub(super) in_flight: Arc<InFlight>,
     pub(super) workers: usize,
 }
 
@@ -55,6 +58,8 @@ impl Gate {
         Self {
             snapshot,
             places: Places::new(active.settings.limits.requests_in_flight),
+            rates: RateLimiter::new(Instant::now()),
+            in_flight: Arc::default(),
             workers,
             active: ArcSwap::from_pointee(active),
             generation: AtomicU64::new(0),
@@ -73,6 +78,12 @@ impl Gate {
     #[must_use]
     pub fn verifier(&self) -> &Verifier {
         &self.verifier
+    }
+
+    /// What counts the calls of tokens and accounts.
+    #[must_use]
+    pub fn rates(&self) -> &RateLimiter {
+        &self.rates
     }
 
     /// Puts new settings in force, for every request that begins after this.

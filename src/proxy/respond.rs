@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Response;
 use http::header::{
     ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
 };
+use http::{HeaderMap, Response};
 
 use super::body::Body;
 use super::context::{Decision, Exchange};
 use super::headers::X_REQUEST_ID;
+use super::limits;
 use crate::auth::Denial;
 use crate::code::Code;
 
@@ -83,14 +84,16 @@ pub(super) fn refuse(
     }
 
     let http2 = exchange.peer.http2;
-    let request_id = exchange.request_id.header();
+    let mut told = HeaderMap::new();
+    limits::tell(&mut told, &exchange);
+    told.insert(X_REQUEST_ID, exchange.request_id.header());
     let mut response = Response::new(Body::full(exchange, Bytes::from(text)));
+    *response.headers_mut() = told;
     *response.status_mut() = status;
     let headers = response.headers_mut();
     let problem = HeaderValue::from_static("application/problem+json");
     headers.insert(CONTENT_TYPE, problem);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(X_REQUEST_ID, request_id);
     match status.as_u16() {
         401 => {
             headers.insert(WWW_AUTHENTICATE, challenge.clone());

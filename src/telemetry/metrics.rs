@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 
 use prometheus_client::registry::Registry;
 
-pub use worker::{ConnectionKind, Deadline, Protocol, Refused, WorkerMetrics};
+pub use worker::{ConnectionKind, Deadline, Protocol, Refused, TokenLimit, WorkerMetrics};
 
 /// The media type of [`Metrics::encode`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -40,6 +40,8 @@ pub struct Observed {
     pub dropped_records: u64,
     /// Admin calls that were refused for want of an operator's credentials.
     pub strangers: u64,
+    /// What is counted for the catalogue's limits: tokens and accounts in groups.
+    pub rate_limit_counters: u64,
     /// Every server of every upstream.
     pub servers: Vec<ServerHealth>,
 }

@@ -16,6 +16,7 @@ mod decision;
 mod durability;
 mod faults;
 mod forwarding;
+mod limits;
 mod observed;
 mod programs;
 mod reload;

@@ -45,9 +45,12 @@ fn the_example_is_a_catalogue() {
         .replace("# query", "query")
         .replace("# notes", "notes")
         .replace("# upstream", "upstream")
+        .replace("default = []   # ", "default = ")
+        .replace("# per", "per")
+        .replace("# limits_per", "limits_per")
         .replace("limits = []   # ", "limits = ");
     assert_eq!(
-        shown.matches("\n# ").count() + 4,
+        shown.matches("\n# ").count() + 6,
         EXAMPLE.matches("\n# ").count()
     );
     let catalog = parse(&shown).expect("nor has what it shows in comments");
@@ -63,7 +66,7 @@ fn the_example_is_a_catalogue() {
         .expect("there")
         + 1;
     assert_eq!(upstreams, [("default", (line, 12))]);
-    let limits = &catalog.categories.first().expect("one").limits;
+    let limits = &catalog.categories.first().expect("one").rate.limits;
     assert_eq!(
         limits.iter().map(|l| &*l.text).collect::<Vec<_>>(),
         ["1000/hour", "10000/day"]
@@ -154,7 +157,7 @@ id = "e"
             "26:10 a parameter is a whole segment; `{x}.json` is only partly one",
             "26:60 the catalogue has no version `9`",
             "26:70 the version `2` is named twice",
-            "26:76 unknown key `x` in a rule; it has rule, upgrade, versions",
+            "26:76 unknown key `x` in a rule; it has rule, upgrade, versions, limit",
             "28:6 the scope `a` is there already, in line 25",
             "29:9 expected an array, found a string",
             "30:1 [[category]] needs the key `name`",
@@ -164,7 +167,7 @@ id = "e"
             "33:34 expected true or false, found a string",
             "33:43 a rule that names no version would never apply",
             "33:78 expected a string, found an integer",
-            "36:1 unknown key `limit` in [[category]]; it has name, limits, scope",
+            "36:1 unknown key `limit` in [[category]]; it has name, limits, limits_per, scope",
             "38:8 the category `D` is there already, in line 35",
             "39:1 expected an array, found a table",
         ]

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::super::VersionId;
 use super::super::method::{MethodNumbers, MethodSet};
 use super::super::template::{Rule, Segment};
+use super::super::{RateGroup, VersionId};
 use super::trie::{End, Ends, Node, Trie, Versions};
 use super::{Grant, Route, RouteTable};
 use crate::token::ScopeId;
@@ -24,6 +24,8 @@ pub(in crate::catalog) struct Draft {
     pub(in crate::catalog) upgrade: bool,
     /// The versions to which it is limited, if it is.
     pub(in crate::catalog) versions: Option<Vec<VersionId>>,
+    /// What its requests count towards.
+    pub(in crate::catalog) rate: Option<Arc<RateGroup>>,
     /// Whose it is; `None` for a public rule.
     pub(in crate::catalog) scope: Option<(ScopeId, Arc<str>)>,
 }
@@ -190,6 +192,16 @@ fn find_conflicts(rules: &[&Entry<'_>], conflicts: &mut Vec<Conflict>) {
             );
             conflicts.push((Some(rule.draft.offset), message));
         }
+        let number = |entry: &Entry<'_>| entry.draft.rate.as_ref().map(|rate| rate.number);
+        let differing = same.iter().filter(|other| number(other) != number(rule));
+        if let Some(other) = first_overlap(rule, differing) {
+            let message = format!(
+                "`{text}` and `{}` in line {} cannot both hold: their requests count towards \
+                 different limits",
+                other.draft.text, other.draft.line
+            );
+            conflicts.push((Some(rule.draft.offset), message));
+        }
         same.push(rule);
     }
 }
@@ -279,6 +291,7 @@ fn route(rules: &[&Entry<'_>]) -> Option<Route> {
                 scope: *scope,
                 id: Arc::clone(id),
                 upgrade: rule.draft.upgrade,
+                rate: rule.draft.rate.clone().filter(|r| !r.limits.is_empty()),
                 rule: Arc::clone(&rule.draft.text),
                 line: rule.draft.line,
             })

@@ -12,6 +12,7 @@ fn draft(number: usize, text: &str, scope: Option<u32>, versions: Option<Vec<u16
         line: number + 1,
         upgrade: false,
         versions: versions.map(|v| v.into_iter().map(VersionId).collect()),
+        rate: None,
         scope: scope.map(|s| (ScopeId(s), format!("s{s}").into())),
     }
 }

@@ -11,6 +11,7 @@ use prometheus_client::registry::Unit;
 
 use super::worker::{
     BOUNDS, CLASSES, ConnectionKind, Count, Deadline, Gauge, Histogram, Outcomes, Refused,
+    TokenLimit,
 };
 use super::{Observed, State, WorkerMetrics};
 use crate::code::Code;
@@ -49,6 +50,12 @@ fn requests(state: &State, to: &mut DescriptorEncoder<'_>) -> Result<(), Error> 
                 count(&mut metric, &labels, value)?;
             }
         }
+    }
+    let help = "Requests that met a limit of their token or account";
+    let mut metric = to.encode_descriptor("rate_limited", help, None, MetricType::Counter)?;
+    for limit in TokenLimit::ALL {
+        let value = state.sum(|worker| &worker.rate_limited[limit as usize]);
+        count(&mut metric, &[("limit", limit.as_str())], value)?;
     }
     let help = "Credentials that were not looked at, as too many of their client had been wrong";
     let metric = to.encode_descriptor("guesses_refused", help, None, MetricType::Counter)?;
@@ -160,6 +167,10 @@ fn observed(observed: &Observed, to: &mut DescriptorEncoder<'_>) -> Result<(), E
     let name = "admin_strangers_refused";
     let metric = to.encode_descriptor(name, help, None, MetricType::Counter)?;
     total(metric, observed.strangers)?;
+    let help = "Tokens and accounts that are counted, each in each category or group";
+    let name = "rate_limit_counters";
+    let metric = to.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    gauge(metric, observed.rate_limit_counters)?;
     let help = "Whether requests are sent to a server";
     let name = "upstream_server_healthy";
     let mut metric = to.encode_descriptor(name, help, None, MetricType::Gauge)?;

@@ -105,6 +105,7 @@ fn connections_come_and_go() {
     worker.connection_closed(kind);
     worker.connection_refused(Refused::PerPeer);
     worker.deadline(Deadline::UpstreamFirstByte);
+    worker.rate_limited(TokenLimit::InFlight);
     worker.tls_handshake(true);
     worker.tls_handshake(false);
     worker.upstream_connect(false);
@@ -126,6 +127,8 @@ fn connections_come_and_go() {
             r#"deadlines_total{hop="client",deadline="first_byte"}"#,
             0.0,
         ),
+        (r#"rate_limited_total{limit="in_flight"}"#, 1.0),
+        (r#"rate_limited_total{limit="rate"}"#, 0.0),
         (r#"tls_handshakes_total{outcome="ok"}"#, 1.0),
         (r#"tls_handshakes_total{outcome="failed"}"#, 1.0),
         (r#"upstream_connects_total{outcome="ok"}"#, 0.0),
@@ -155,6 +158,7 @@ fn what_others_know_is_asked_at_each_scrape() {
         failed_reloads: 1,
         dropped_records: 7,
         strangers: 5,
+        rate_limit_counters: 9,
         servers: vec![ServerHealth {
             upstream: "default".into(),
             server: "unix:a\"b\\c".into(),
@@ -171,6 +175,7 @@ fn what_others_know_is_asked_at_each_scrape() {
     );
     assert_eq!(value(&text, "sidgate_access_records_dropped_total"), 7.0);
     assert_eq!(value(&text, "sidgate_admin_strangers_refused_total"), 5.0);
+    assert_eq!(value(&text, "sidgate_rate_limit_counters"), 9.0);
     let server = r#"sidgate_upstream_server_healthy{upstream="default",server="unix:a\"b\\c"}"#;
     assert_eq!(value(&text, server), 1.0);
 }

@@ -34,6 +34,15 @@ pub enum Refused {
     Overloaded,
 }
 
+/// A limit of one token or account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenLimit {
+    /// Requests in a window, as the catalogue says.
+    Rate,
+    /// Requests in flight.
+    InFlight,
+}
+
 /// A deadline that passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deadline {
@@ -96,6 +105,7 @@ pub struct WorkerMetrics {
     pub(super) handshakes: Outcomes,
     pub(super) tunnels: Gauge,
     pub(super) guesses_refused: Count,
+    pub(super) rate_limited: [Count; TokenLimit::ALL.len()],
 }
 
 impl WorkerMetrics {
@@ -169,6 +179,11 @@ impl WorkerMetrics {
         self.handshakes.add(ok);
     }
 
+    /// A request met a limit of its token or account.
+    pub fn rate_limited(&self, limit: TokenLimit) {
+        at(&self.rate_limited, limit as usize).add(1);
+    }
+
     /// Credentials were not looked at, as too many had been wrong.
     pub fn guess_refused(&self) {
         self.guesses_refused.add(1);
@@ -219,6 +234,17 @@ impl Refused {
             Self::Total => "total",
             Self::PerPeer => "per_peer",
             Self::Overloaded => "overloaded",
+        }
+    }
+}
+
+impl TokenLimit {
+    pub(super) const ALL: [Self; 2] = [Self::Rate, Self::InFlight];
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Rate => "rate",
+            Self::InFlight => "in_flight",
         }
     }
 }
