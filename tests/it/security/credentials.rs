@@ -1,141 +1,208 @@
 //! Class C: credentials.
 
-use super::Expect::{Admitted, Status};
-use super::{Bench, Case};
-use crate::support::fixture::{DAVE, basic, digest};
+use super::bench::Bench;
+use super::table::{Case, ITEM, Message, ask, bare, case, get};
+use crate::support::fixture::{DAVE, OPERATOR, basic, digest};
+use crate::support::http1::Ask;
 use crate::support::{ALICE, BOB, CAROL};
 
-/// A GET with exactly these header lines beside Host.
-fn with(lines: &[&str]) -> Vec<u8> {
-    let mut head = String::from("GET /v1/items/1 HTTP/1.1\r\nHost: gw\r\n");
-    for line in lines {
-        head.push_str(line);
-        head.push_str("\r\n");
-    }
-    head.push_str("\r\n");
-    head.into_bytes()
+/// A GET with exactly these lines beside Host.
+fn with<L: Into<String>>(lines: impl IntoIterator<Item = L>) -> Message {
+    bare("GET", ITEM, ["Host: gw"]).with(lines)
+}
+
+/// A GET with this `Authorization`.
+fn authorized(value: &str) -> Message {
+    with([format!("Authorization: {value}")])
 }
 
 pub(super) fn authorization(value: &str) -> Vec<u8> {
-    with(&[&format!("Authorization: {value}")])
+    authorized(value).bytes()
 }
 
-#[test]
-fn none_two_or_elsewhere() {
-    let good = format!("Authorization: {}", ALICE.basic());
-    let bad = format!("authorization: {}", basic("alice:wrong"));
-    let cases: Vec<Case> = [
-        vec![],
-        vec![good.as_str(), bad.as_str()],
-        vec![bad.as_str(), good.as_str()],
-        vec![good.as_str(), good.as_str()],
-        vec![&format!("Proxy-{good}")],
-        vec![&format!("X-{good}")],
-        vec![&format!("Cookie: {good}")],
-        vec![&good.replace("Authorization", "Authorization_")],
-        vec![&format!("Authorization: Bearer {}", ALICE.secret)],
-        vec!["Authorization:"],
-        vec!["Authorization: Basic"],
-        vec!["Authorization: Basic "],
-        vec![&format!("{good}, {}", ALICE.basic())],
-        vec![&good.replace("Basic ", "Basic")],
-        vec![&good.replace("Basic ", "Basic\t")],
-        vec![&format!("{good} x")],
+/// The base64 of a pair, as it stands behind `Basic`.
+fn encoded(pair: &str) -> String {
+    basic(pair).split_off(6)
+}
+
+/// Every number of the class but what is a matter of bytes or time.
+pub(super) fn cases() -> Vec<Case> {
+    let (good, bad) = (ALICE.basic(), basic("alice:wrong"));
+    let secret = ALICE.secret;
+    let huge = |size| basic(&format!("alice:{}", "x".repeat(size)));
+    vec![
+        case(26, "no credential")
+            .answered(
+                &[401],
+                [
+                    with::<String>([]),
+                    authorized(""),
+                    authorized("Basic"),
+                    authorized("Basic "),
+                    authorized("Basic Og=="),
+                ],
+            )
+            .alices_item([get(ITEM)]),
+        case(27, "two Authorization fields")
+            .answered(
+                &[400, 401],
+                [
+                    [&good, &bad],
+                    [&bad, &good],
+                    [&good, &good],
+                    [&good, &String::new()],
+                ]
+                .map(|[first, second]| {
+                    with([
+                        format!("Authorization: {first}"),
+                        format!("authorization: {second}"),
+                    ])
+                }),
+            )
+            .answered(&[400, 401], [authorized(&format!("{good}, {good}"))])
+            .alices_item([authorized(&good), with([format!("AUTHORIZATION:{good}")])]),
+        base64(),
+        case(31, "credential in the wrong place")
+            .answered(
+                &[401],
+                [
+                    with([format!("Proxy-Authorization: {good}")]),
+                    with([format!("X-Authorization: {good}")]),
+                    with([format!("Authorization_: {good}")]),
+                    with([format!("X-Forwarded-Authorization: {good}")]),
+                    with([format!("Cookie: Authorization={good}")]),
+                    authorized(&format!("Bearer {secret}")),
+                    authorized(&format!("Bearer {}", encoded(&format!("alice:{secret}")))),
+                    authorized(&good.replace("Basic ", "Basic")),
+                    authorized(&good.replace("Basic ", "Basic\t")),
+                    authorized(&good.replace("Basic ", "Basic,")),
+                    authorized(&format!("{good} x")),
+                    authorized(&good[6..]),
+                    bare(
+                        "GET",
+                        &format!("{ITEM}?access_token={secret}"),
+                        ["Host: gw"],
+                    ),
+                    bare(
+                        "GET",
+                        &format!("{ITEM}?authorization={}", &good[6..]),
+                        ["Host: gw"],
+                    ),
+                ],
+            )
+            .answered(
+                &[401],
+                [(
+                    "in a trailer it comes too late",
+                    bare("POST", "/v1/items", ["Host: gw"])
+                        .with(["Transfer-Encoding: chunked", "Trailer: Authorization"])
+                        .then(&format!("0\r\nAuthorization: {}\r\n\r\n", BOB.basic())),
+                )],
+            )
+            .refused([bare("GET", ITEM, [format!("Host: alice:{secret}@gw")])])
+            // The scheme's name is in any case (RFC 9110, 11.1).
+            .alices_item(
+                ["basic", "BASIC"].map(|scheme| authorized(&good.replace("Basic", scheme))),
+            ),
+        case(32, "crossed and partial secrets")
+            .answered(
+                &[401],
+                [
+                    format!("alice:{}", BOB.secret),
+                    format!("bob:{secret}"),
+                    format!("alice:{}", &secret[..secret.len() - 1]),
+                    format!("alice:{}", &secret[1..]),
+                    format!("alice:{secret}x"),
+                    format!("alice:{secret} "),
+                    format!("alice:{secret}\n"),
+                    format!("alice:{secret}\0"),
+                    format!("alice\0:{secret}"),
+                    format!("Alice:{secret}"),
+                    format!(" alice:{secret}"),
+                    format!("alice::{secret}"),
+                    format!("alice:{}", secret.to_uppercase()),
+                    format!("alice:{}", digest(secret)),
+                    format!("alice:{}", digest(secret).trim_start_matches("sha256:")),
+                    format!("alice:{secret}{}", "j".repeat(72)),
+                    format!("alice:{}", secret.repeat(3)),
+                    format!(":{secret}"),
+                    "alice:".to_owned(),
+                    format!("carol:{secret}"),
+                    format!("{}:{}", DAVE.sid, DAVE.secret),
+                    format!("*:{secret}"),
+                ]
+                .map(|pair| authorized(&basic(&pair))),
+            )
+            .answered(&[403], [ask("GET", ITEM, &CAROL), ask("GET", ITEM, &BOB)])
+            .alices_item([get(ITEM)]),
+        case(35, "huge credential")
+            .answered(&[401, 431], [("20 KB", authorized(&huge(20_000)).bytes())])
+            .answered(&[401], [authorized(&huge(8_000))])
+            .harmless([("60 KB", authorized(&huge(60_000)).bytes())])
+            .alices_item([get(ITEM)]),
     ]
-    .into_iter()
-    .map(|lines| Case::new(format!("{lines:?}"), with(&lines), Status(&[400, 401])))
-    .collect();
-    let mut bench = Bench::new();
-    bench.run(&cases);
-    let in_query = format!("/v1/items/1?access_token={}", ALICE.secret);
-    let reply = bench.plain.ask("GET", &in_query).send();
-    reply.assert_refused(401, "missing_credentials");
-    // In a trailer it comes too late.
-    let mut client = bench.plain.connect();
-    client.send(format!(
-        "POST /v1/items HTTP/1.1\r\nHost: gw\r\nTransfer-Encoding: chunked\r\n\
-         Trailer: Authorization\r\n\r\n0\r\nAuthorization: {}\r\n\r\n",
-        BOB.basic()
-    ));
-    client
-        .reply("POST")
-        .assert_refused(401, "missing_credentials");
-    bench.conclude();
 }
 
-#[test]
-fn one_spelling_of_base64() {
-    let pair = |text: &str| basic(text).split_off(6);
-    let good = pair(&format!("{}:{}", ALICE.sid, ALICE.secret));
+fn base64() -> Case {
+    let good = encoded(&format!("{}:{}", ALICE.sid, ALICE.secret));
     // The pair's length leaves padding, so the last digit has bits that mean nothing.
     assert!(good.ends_with('='), "{good}");
     let digit = good.trim_end_matches('=').len() - 1;
     let mut loose = good.clone().into_bytes();
     loose[digit] += 1;
     let loose = String::from_utf8(loose).unwrap();
-    let mut cases: Vec<Case> = [
-        good.trim_end_matches('=').to_owned(),
-        format!("{good}=="),
-        format!("{good}="),
-        format!("{} {}", &good[..8], &good[8..]),
-        loose,
-        "Y".to_owned(),
-        "=".to_owned(),
-        "====".to_owned(),
-        good.replace('=', "%3D"),
-        format!("{good}A"),
-        pair("alice"),
-        pair(""),
-        pair(":"),
-    ]
-    .into_iter()
-    .map(|value| {
-        Case::new(
-            value.clone(),
-            authorization(&format!("Basic {value}")),
-            Status(&[401]),
+    let (first, second) = good.split_at(8);
+    case(29, "base64 strictness")
+        .answered(
+            &[401],
+            [
+                good.trim_end_matches('=').to_owned(),
+                format!("{good}=="),
+                format!("{good}="),
+                format!("={good}"),
+                format!("{first} {second}"),
+                format!("{first}={second}"),
+                loose,
+                "Y".to_owned(),
+                "=".to_owned(),
+                "====".to_owned(),
+                good.replace('=', "%3D"),
+                format!("{good}A"),
+                format!("\"{good}\""),
+                encoded("alice"),
+                encoded(""),
+                encoded(":"),
+                encoded("\u{ff}\u{fe}:\u{fd}"),
+                // The URL-safe alphabet, where the standard one has `+` and `/`.
+                encoded("alice:~~~???").replace('+', "-").replace('/', "_"),
+            ]
+            .map(|value| authorized(&format!("Basic {value}"))),
         )
-    })
-    .collect();
-    cases.push(Case::new(
-        "good",
-        authorization(&format!("Basic {good}")),
-        Admitted("/v1/items/1"),
-    ));
-    let spaces = authorization(&format!("Basic   {good}"));
-    cases.push(Case::new(
-        "RFC 7235 allows more than one space",
-        spaces,
-        super::Expect::Harmless,
-    ));
-    Bench::new().run(&cases);
+        // RFC 7235 allows more than one space.
+        .harmless([authorized(&format!("Basic   {good}"))])
+        .alices_item([authorized(&format!("Basic {good}"))])
 }
 
 #[test]
-fn crossed_and_partial_secrets() {
-    let hash = digest(ALICE.secret);
-    let cases: Vec<Case> = [
-        format!("alice:{}", BOB.secret),
-        format!("bob:{}", ALICE.secret),
-        format!("alice:{}", &ALICE.secret[..ALICE.secret.len() - 1]),
-        format!("alice:{}x", ALICE.secret),
-        format!("alice:{} ", ALICE.secret),
-        format!("alice:{}\0", ALICE.secret),
-        format!("alice\0:{}", ALICE.secret),
-        format!("Alice:{}", ALICE.secret),
-        format!(" alice:{}", ALICE.secret),
-        format!("alice:{hash}"),
-        format!("alice:{}", hash.trim_start_matches("sha256:")),
-        format!("alice:{}{}", ALICE.secret, "j".repeat(72)),
-        format!(":{}", ALICE.secret),
-        "alice:".to_owned(),
-        format!("carol:{}", ALICE.secret),
-        format!("{}:{}", DAVE.sid, DAVE.secret),
-    ]
-    .into_iter()
-    .map(|pair| Case::new(pair.clone(), authorization(&basic(&pair)), Status(&[401])))
-    .collect();
-    Bench::new().run(&cases);
+fn credentials_count_whole_and_in_one_place() {
+    let _ = Bench::new().run(&cases());
+}
+
+#[test]
+fn a_refusal_says_how_to_come_back() {
+    let bench = Bench::new();
+    for message in [with::<String>([]), authorized("Basic eDp5")] {
+        let mut client = bench.plain.connect();
+        client.send(message.bytes());
+        let reply = client.reply("GET");
+        assert_eq!(reply.status, 401);
+        let challenge = reply.header("www-authenticate");
+        assert_eq!(
+            challenge,
+            Some("Basic realm=\"sidgate\", charset=\"UTF-8\"")
+        );
+    }
+    bench.conclude();
 }
 
 #[test]
@@ -159,22 +226,31 @@ fn refusals_are_uniform() {
     for pair in ["alice:x", "bob:x", "carol:x", "dave:x"] {
         assert_eq!(answer(pair), expected, "{pair}");
     }
-    let disabled = bench.plain.read_as(&CAROL, "/v1/items/1");
+    let disabled = bench.plain.read_as(&CAROL, ITEM);
     disabled.assert_refused(403, "token_disabled");
+    // What was the right auth token until now.
+    for (call, who) in [
+        ("POST /v1/tokens/bob/reset", &BOB),
+        ("DELETE /v1/tokens/alice", &ALICE),
+    ] {
+        let (method, path) = call.split_once(' ').unwrap();
+        let change = Ask::new(bench.plain.admin_address(), method, path);
+        assert!(
+            matches!(change.by(&OPERATOR).send().status, 200 | 204),
+            "{call}"
+        );
+        assert_eq!(
+            answer(&format!("{}:{}", who.sid, who.secret)),
+            expected,
+            "{call}"
+        );
+    }
+    bench.conclude();
 }
 
 #[test]
-fn a_huge_credential_costs_little() {
-    let mut bench = Bench::new();
-    let huge = authorization(&basic(&format!("alice:{}", "x".repeat(20_000))));
-    bench.run(&[
-        Case::new("20 KB", huge, Status(&[401, 431])),
-        Case::new(
-            "60 KB",
-            authorization(&basic(&format!("alice:{}", "x".repeat(60_000)))),
-            super::Expect::Harmless,
-        ),
-    ]);
+fn a_thousand_wrong_tokens_cost_little() {
+    let bench = Bench::new();
     let resident = bench.plain.resident();
     let mut client = bench.plain.connect();
     for number in 0..1000 {

@@ -2,8 +2,65 @@
 
 use std::time::{Duration, Instant};
 
+use super::bench::Bench;
+use super::table::{Case, ITEM, Message, case, get};
 use crate::support::recorder::ok;
 use crate::support::{ALICE, Client, Gate, Recorder};
+
+/// Alice's GET whose target has this many bytes.
+fn long_target(size: usize) -> Message {
+    get(&format!("{ITEM}?{}", "q".repeat(size - ITEM.len() - 1)))
+}
+
+/// Alice's GET with this many header lines in all.
+fn many_lines(count: usize) -> Message {
+    get(ITEM).with((2..count).map(|number| format!("X-{number}: y")))
+}
+
+/// Alice's GET with a head of this many bytes, in lines of at most this many.
+fn long_head(size: usize, line: usize) -> Message {
+    let mut message = get(ITEM);
+    while message.bytes().len() < size {
+        // A line's own `X: ` and its end are five bytes.
+        let left = size - message.bytes().len();
+        let fill = left.min(line).saturating_sub(5).max(1);
+        message = message.with([format!("X: {}", "x".repeat(fill))]);
+    }
+    message
+}
+
+/// What of the class is a matter of size. Time and memory are below and under `bounds`.
+pub(super) fn cases() -> Vec<Case> {
+    let over = |message: Message| -> (String, Vec<u8>) {
+        let bytes = message.bytes();
+        (
+            format!("{} lines, {} bytes", message.lines.len(), bytes.len()),
+            bytes,
+        )
+    };
+    vec![
+        case(77, "big heads")
+            .closed(
+                &[431],
+                [
+                    over(many_lines(101)),
+                    over(many_lines(1_000)),
+                    over(get(ITEM).with((0..1_000).map(|number| format!("Cookie: a{number}=b")))),
+                    over(long_head((32 << 10) + 200, 900)),
+                    over(long_head(64 << 10, 64 << 10)),
+                    over(long_head(500_000, 500_000)),
+                ],
+            )
+            .closed(&[414], [long_target((8 << 10) + 1), long_target(20_000)])
+            .admitted(&long_target(8 << 10).target, over(long_target(8 << 10)))
+            .alices_item([over(many_lines(100)), over(long_head(31 << 10, 900))]),
+    ]
+}
+
+#[test]
+fn heads_have_bounds() {
+    let _ = Bench::new().run(&cases());
+}
 
 #[test]
 fn slow_heads_by_the_hundred_leave_room_for_others() {

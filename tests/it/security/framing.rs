@@ -3,318 +3,291 @@
 
 use std::time::Duration;
 
-use super::Expect::{Harmless, Refused};
-use super::{Bench, Case, assert_allowed, get};
+use super::bench::Bench;
+use super::table::{Case, ITEM, Message, Subject, ask, bare, case, get};
 use crate::support::{ALICE, BOB};
 
-/// Bob's POST with these header lines and body.
-fn post(lines: &[&str], body: &str) -> Vec<u8> {
-    let mut head = format!(
-        "POST /v1/items HTTP/1.1\r\nHost: gw\r\nAuthorization: {}\r\n",
-        BOB.basic()
-    );
-    for line in lines {
-        head.push_str(line);
-        head.push_str("\r\n");
-    }
-    format!("{head}\r\n{body}").into_bytes()
+const ITEMS: &str = "/v1/items";
+
+/// Bob's POST with these lines.
+fn post(lines: &[&str]) -> Message {
+    ask("POST", ITEMS, &BOB).with(lines.iter().copied())
 }
 
-/// Sends a case alone, and asserts that it is answered at most once; the status, if any.
-#[track_caller]
-fn send(bench: &mut Bench, name: &str, bytes: &[u8]) -> Option<u16> {
-    let mut client = bench.plain.connect().patience(Duration::from_secs(1));
-    let _ = client.try_send(bytes);
-    let first = client.try_reply("POST").ok().map(|reply| reply.status);
-    // Where the gate waits for more, there is no more.
-    client.finish_sending();
-    let rest = client.rest();
-    let rest = String::from_utf8_lossy(&rest);
-    assert!(!rest.contains("HTTP/1.1 200"), "{name}: {rest}");
-    bench.is_well(name);
-    first
+/// The same with these bytes behind its head.
+fn posted(lines: &[&str], body: &str) -> Subject {
+    let name = format!("{lines:?} {:?}", body.get(..24).unwrap_or(body));
+    (name, post(lines).then(body)).into()
 }
 
-/// After `cases` of Bob's POSTs: the upstream saw each at most once, soundly, and nothing
-/// of what was hidden in them. A refused one may have arrived in part, and late.
-#[track_caller]
-fn assert_nothing_hidden(bench: &Bench, cases: usize) {
-    let seen = bench.upstream.requests();
-    let (posts, others): (Vec<_>, Vec<_>) = seen.iter().partition(|r| r.method == "POST");
-    assert!(
-        posts.len() <= cases,
-        "{} of {cases}: {posts:?}",
-        posts.len()
-    );
-    assert_eq!(others.len(), bench.admitted, "{others:?}");
-    assert!(
-        others.iter().all(|request| request.target == "/v1/items/1"),
-        "{others:?}"
-    );
-    for request in &seen {
-        assert_allowed(request);
-    }
-}
-
-/// What is hidden behind a body: a request that would be allowed, so that only the
-/// framing keeps it out.
+/// A request that would be allowed, so that only the framing keeps it out: the oracle fails
+/// where it is ever seen.
 fn hidden() -> String {
-    String::from_utf8(get("/v1/items/hidden")).unwrap()
+    String::from_utf8(get("/v1/items/hidden").bytes()).expect("it is ASCII")
 }
 
-#[test]
-fn length_and_chunks_together() {
-    let mut bench = Bench::new();
-    let hidden = hidden();
-    let body = format!("0\r\n\r\n{hidden}");
-    for lines in [
-        ["Content-Length: 6", "Transfer-Encoding: chunked"],
-        ["Transfer-Encoding: chunked", "Content-Length: 6"],
-        ["Transfer-Encoding: chunked", "Content-Length: 0"],
-    ] {
-        send(&mut bench, &format!("{lines:?}"), &post(&lines, &body));
-    }
-    assert_nothing_hidden(&bench, 3);
+/// Every number of the class but what takes many connections.
+pub(super) fn cases() -> Vec<Case> {
+    [lengths(), vec![chunk_lines()], lines()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
-#[test]
-fn transfer_codings() {
-    let mut bench = Bench::new();
-    let body = "5\r\nhello\r\n0\r\n\r\n";
-    for lines in [
-        vec!["Transfer-Encoding: gzip, chunked"],
-        vec!["Transfer-Encoding: chunked, chunked"],
-        vec!["Transfer-Encoding: identity", "Transfer-Encoding: chunked"],
-        vec!["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"],
-        vec!["Transfer-Encoding: chunked, identity"],
-        vec!["Transfer-Encoding: identity"],
-        vec!["Transfer-Encoding: xchunked"],
-        vec!["Transfer-Encoding: \"chunked\""],
-        vec!["Transfer-Encoding: chunked;x=y"],
-        vec!["Transfer-Encoding:"],
-        vec!["Transfer_Encoding: chunked"],
-        vec!["Transfer-Encoding : chunked"],
-        vec!["X: y", " Transfer-Encoding: chunked"],
-        vec!["Transfer-Encoding:\tchunked"],
-    ] {
-        send(&mut bench, &format!("{lines:?}"), &post(&lines, body));
-    }
-    // Any case is chunked.
-    let status = send(
-        &mut bench,
-        "ChUnKeD",
-        &post(&["Transfer-Encoding: ChUnKeD"], body),
-    );
-    assert_eq!(status, Some(200));
-    assert!(
-        bench
-            .upstream
-            .requests()
-            .iter()
-            .any(|request| request.body == b"hello")
-    );
-    assert_nothing_hidden(&bench, 15);
-}
+const CHUNKED: &str = "Transfer-Encoding: chunked";
+const HELLO: &str = "5\r\nhello\r\n0\r\n\r\n";
 
-#[test]
-fn content_lengths() {
-    let mut bench = Bench::new();
-    for value in [
-        "+1",
-        "-1",
-        "0x1",
-        "1, 1",
-        "1, 2",
-        "",
-        " ",
-        "1 1",
-        "1;x",
-        "18446744073709551616",
-        "18446744073709551615",
-        "1\r\nContent-Length: 2",
-        "2\r\nContent-Length: 1",
-    ] {
-        let line = format!("Content-Length: {value}");
-        let bytes = post(&[&line], &format!("x{}", hidden()));
-        send(&mut bench, &line, &bytes);
-    }
-    // Two that agree are one, or none.
-    for value in ["1\r\nContent-Length: 1", "01", "1"] {
-        let line = format!("Content-Length: {value}");
-        send(&mut bench, &line, &post(&[&line], "x"));
-    }
-    for seen in bench
-        .upstream
-        .requests()
-        .iter()
-        .filter(|r| r.method == "POST")
-    {
-        assert!(
-            matches!(seen.header("content-length"), None | Some("1")),
-            "{seen:?}"
-        );
-    }
-    assert_nothing_hidden(&bench, 16);
-}
-
-#[test]
-fn chunk_lines() {
-    let mut bench = Bench::new();
-    for (name, body) in [
-        ("LF", "1\nx\r\n0\r\n\r\n".to_owned()),
-        ("LF in an extension", "1;a\nb\r\nx\r\n0\r\n\r\n".to_owned()),
-        ("CR in an extension", "1;a\rb\r\nx\r\n0\r\n\r\n".to_owned()),
-        ("0x1", "0x1\r\nx\r\n0\r\n\r\n".to_owned()),
-        ("-1", "-1\r\nx\r\n0\r\n\r\n".to_owned()),
-        ("a space before", " 1\r\nx\r\n0\r\n\r\n".to_owned()),
-        ("2^64 + 1", "10000000000000001\r\nx\r\n0\r\n\r\n".to_owned()),
-        ("no size", "\r\nx\r\n0\r\n\r\n".to_owned()),
-        ("spill", format!("1\r\nxZZ0\r\n\r\n{}", hidden())),
-        ("data ended by LF", "1\r\nx\n0\r\n\r\n".to_owned()),
-        (
-            "last line ended by LF",
-            format!("1\r\nx\r\n0\n\n{}", hidden()),
-        ),
-    ] {
-        let bytes = post(&["Transfer-Encoding: chunked"], &body);
-        let status = send(&mut bench, name, &bytes);
-        assert_ne!(status, Some(200), "{name}");
-    }
-    let bytes = bench.upstream.bytes();
-    let bytes = String::from_utf8_lossy(&bytes);
-    assert!(
-        !bytes.contains("\r\n0\r\n\r\n"),
-        "no part was ended as a whole"
-    );
-    assert_nothing_hidden(&bench, 11);
-}
-
-#[test]
-fn line_endings_and_odd_bytes() {
-    let basic = ALICE.basic();
-    let good = String::from_utf8(get("/v1/items/1")).unwrap();
-    let with = |line: &str| good.replace("\r\n\r\n", &format!("\r\n{line}\r\n\r\n"));
-    let cases = [
-        Case::new("all LF", good.replace("\r\n", "\n"), Harmless),
-        Case::new("one LF", good.replacen("gw\r\n", "gw\n", 1), Harmless),
-        Case::new("bare CR", with("X: a\rb"), Refused),
-        Case::new("NUL", with("X: a\0b"), Refused),
-        Case::new("0x01", with("X: a\u{1}b"), Refused),
-        Case::new("obs-fold", with("X: a\r\n b"), Refused),
-        Case::new(
-            "a space before the first header",
-            format!(
-                "GET /v1/items/1 HTTP/1.1\r\n Host: a\r\nHost: gw\r\nAuthorization: {basic}\r\n\r\n"
+fn lengths() -> Vec<Case> {
+    let behind_end = format!("0\r\n\r\n{}", hidden());
+    let long = format!("x{}", hidden());
+    vec![
+        case(47, "CL + TE")
+            .harmless([
+                posted(&["Content-Length: 6", CHUNKED], &behind_end),
+                posted(&[CHUNKED, "Content-Length: 6"], &behind_end),
+                posted(&[CHUNKED, "Content-Length: 0"], &behind_end),
+                posted(&["Content-Length: 0", CHUNKED], &behind_end),
+                posted(
+                    &["content-length: 5", "transfer-encoding: Chunked"],
+                    &behind_end,
+                ),
+                posted(
+                    &["Content-Length: 6", "Transfer-Encoding:\tchunked"],
+                    &behind_end,
+                ),
+            ])
+            .arrives(ITEMS, "hello", posted(&[CHUNKED], HELLO))
+            .arrives(ITEMS, "hello", posted(&["Content-Length: 5"], "hello")),
+        case(49, "TE lists")
+            .harmless(
+                [
+                    &["Transfer-Encoding: gzip, chunked"][..],
+                    &["Transfer-Encoding: chunked, chunked"],
+                    &["Transfer-Encoding: identity", CHUNKED],
+                    &[CHUNKED, CHUNKED],
+                    &["Transfer-Encoding: chunked, identity"],
+                    &["Transfer-Encoding: identity"],
+                    &["Transfer-Encoding: xchunked"],
+                    &["Transfer-Encoding: \"chunked\""],
+                    &["Transfer-Encoding: chunked;x=y"],
+                    &["Transfer-Encoding: chunked,"],
+                    &["Transfer-Encoding: , chunked"],
+                    &["Transfer-Encoding:"],
+                    &["Transfer-Encoding: chun\u{212a}ed"],
+                    &["Transfer_Encoding: chunked"],
+                    &["Transfer-Encoding : chunked"],
+                    &["X: y", " Transfer-Encoding: chunked"],
+                ]
+                .map(|lines| posted(lines, &format!("{HELLO}{}", hidden()))),
+            )
+            .arrives(
+                ITEMS,
+                "hello",
+                posted(&["Transfer-Encoding: ChUnKeD"], HELLO),
+            )
+            .arrives(
+                ITEMS,
+                "hello",
+                posted(&["Transfer-Encoding:\tchunked "], HELLO),
             ),
-            Refused,
-        ),
-        Case::new("a space before the colon", with("X-Y : 1"), Refused),
-        Case::new("no name", with(": 1"), Refused),
-        Case::new("no colon", with("X-Y"), Refused),
-        Case::new("a name with a quote", with("X\"Y: 1"), Refused),
-    ];
-    Bench::new().run(&cases);
-}
-
-#[test]
-fn versions() {
-    let rest = format!("\r\nHost: gw\r\nAuthorization: {}\r\n\r\n", ALICE.basic());
-    let cases: Vec<Case> = [
-        "GET /v1/items/1 HTTP/1.2",
-        "GET /v1/items/1 HTTP/2.0",
-        "GET /v1/items/1 HTTP/3",
-        "GET /v1/items/1 http/1.1",
-        "GET /v1/items/1  HTTP/1.1",
-        "GET  /v1/items/1 HTTP/1.1",
-        " GET /v1/items/1 HTTP/1.1",
-        "GET /v1/items/1 HTTP/1.1 ",
-        "GET /v1/items/1 HTTP/1.1x",
-        "GET /v1/items/1 HTTP/11",
-        "GET\t/v1/items/1\tHTTP/1.1",
-        "GET /v1/items/1",
-        "GET",
-        "/v1/items/1 HTTP/1.1",
+        case(50, "Content-Length forms")
+            .refused(
+                [
+                    "+1",
+                    "-1",
+                    "0x1",
+                    "1, 1",
+                    "1, 2",
+                    "",
+                    " ",
+                    "1 1",
+                    "1;x",
+                    "1.0",
+                    "1e0",
+                    "18446744073709551616",
+                    "1\r\nContent-Length: 2",
+                    "2\r\nContent-Length: 1",
+                ]
+                .map(|value| posted(&[&format!("Content-Length: {value}")], &long)),
+            )
+            .closed(
+                &[400, 413, 431],
+                [posted(&["Content-Length: 18446744073709551615"], &long)],
+            )
+            // Two that agree are one, or none.
+            .harmless([
+                posted(&["Content-Length: 1\r\nContent-Length: 1"], "x"),
+                posted(&["Content-Length: 01"], "x"),
+                posted(&["Content_Length: 1"], "x"),
+            ])
+            .arrives(ITEMS, "x", posted(&["Content-Length: 1"], "x"))
+            .arrives(ITEMS, "", posted(&["Content-Length: 0"], "")),
     ]
-    .into_iter()
-    .map(|line| Case::new(line, format!("{line}{rest}"), Refused))
-    .collect();
-    Bench::new().run(&cases);
-    let mut bench = Bench::new();
-    for (name, bytes) in [
-        (
-            "1.0 chunked",
-            post(&["Transfer-Encoding: chunked"], "1\r\nx\r\n0\r\n\r\n"),
-        ),
-        (
-            "1.0 both framings",
-            post(
-                &[
-                    "Connection: keep-alive",
-                    "Content-Length: 1",
-                    "Transfer-Encoding: chunked",
+}
+
+fn chunk_lines() -> Case {
+    let spill = format!("1\r\nxZZ0\r\n\r\n{}", hidden());
+    let ended_by_lf = format!("1\r\nx\r\n0\n\n{}", hidden());
+    let bodies = [
+        "1\nx\r\n0\r\n\r\n",
+        "1;a\nb\r\nx\r\n0\r\n\r\n",
+        "1;a\rb\r\nx\r\n0\r\n\r\n",
+        "1\r\rx\r\n0\r\n\r\n",
+        "0x1\r\nx\r\n0\r\n\r\n",
+        "-1\r\nx\r\n0\r\n\r\n",
+        "+1\r\nx\r\n0\r\n\r\n",
+        "1_0\r\nx\r\n0\r\n\r\n",
+        " 1\r\nx\r\n0\r\n\r\n",
+        "10000000000000001\r\nx\r\n0\r\n\r\n",
+        "\r\nx\r\n0\r\n\r\n",
+        ";a\r\nx\r\n0\r\n\r\n",
+        "g\r\nx\r\n0\r\n\r\n",
+        "1\r\nx\n0\r\n\r\n",
+        "1\r\nx0\r\n\r\n0\r\n\r\n",
+        "1\r\nx\r\n0\r\nno colon\r\n\r\n",
+        &spill,
+        &ended_by_lf,
+    ];
+    case(52, "chunk-size lines")
+        .broken(bodies.map(|body| posted(&[CHUNKED], body)))
+        .harmless([posted(&[CHUNKED], "1 \r\nx\r\n0\r\n\r\n")])
+        .arrives(ITEMS, "x", posted(&[CHUNKED], "1\r\nx\r\n0\r\n\r\n"))
+        .arrives(ITEMS, "x", posted(&[CHUNKED], "0001;a=b\r\nx\r\n0\r\n\r\n"))
+        .arrives(ITEMS, "hello", posted(&[CHUNKED], HELLO))
+}
+
+fn lines() -> Vec<Case> {
+    let good = String::from_utf8(get(ITEM).bytes()).expect("it is ASCII");
+    let named = |name: &str, line: &str| -> Subject {
+        let bytes = good.replace("\r\n\r\n", &format!("\r\n{line}\r\n\r\n"));
+        (name, bytes).into()
+    };
+    let rest = good.split_once("\r\n").expect("a head").1.to_owned();
+    let first = |line: &str| -> Subject { (line, format!("{line}\r\n{rest}")).into() };
+    let older = |name: &'static str, message: Message, body: &str| -> Subject {
+        let bytes = String::from_utf8(message.then(body)).expect("it is ASCII");
+        (name, bytes.replacen("HTTP/1.1", "HTTP/1.0", 1)).into()
+    };
+    let mut text = get(ITEM).with(["X: a@b"]).bytes();
+    text.iter_mut()
+        .filter(|byte| **byte == b'@')
+        .for_each(|byte| *byte = 0xff);
+    vec![
+        case(54, "line endings and bytes")
+            .harmless([
+                ("all LF", good.replace("\r\n", "\n")),
+                ("one LF", good.replacen("gw\r\n", "gw\n", 1)),
+                ("the last line LF", good.replacen("\r\n\r\n", "\r\n\n", 1)),
+            ])
+            .harmless([("obs-text", text)])
+            .refused([
+                named("bare CR", "X: a\rb"),
+                named("CR at the end", "X: a\r"),
+                named("NUL", "X: a\0b"),
+                named("0x01", "X: a\u{1}b"),
+                named("DEL", "X: a\u{7f}b"),
+                named("obs-fold", "X: a\r\n b"),
+                named("obs-fold with a tab", "X: a\r\n\tb"),
+                named("a space before the colon", "X-Y : 1"),
+                named("a tab before the colon", "X-Y\t: 1"),
+                named("no name", ": 1"),
+                named("no colon", "X-Y"),
+                named("a name with a quote", "X\"Y: 1"),
+                named("a name with a slash", "X/Y: 1"),
+                named("a name that is not ASCII", "X\u{e9}: 1"),
+                named("NUL in a name", "X\0Y: 1"),
+            ])
+            .refused([(
+                "a space before the first header",
+                good.replacen("Host", " Host: a\r\nHost", 1),
+            )])
+            .alices_item([get(ITEM), get(ITEM).with(["X:", "Y: a\tb", "Z:  c "])]),
+        case(55, "versions")
+            .closed(
+                &[400, 505],
+                [
+                    first("GET /v1/items/1 HTTP/1.2"),
+                    first("GET /v1/items/1 HTTP/2.0"),
+                    first("GET /v1/items/1 HTTP/3"),
+                    first("GET /v1/items/1 HTTP/0.9"),
+                    first("GET /v1/items/1 http/1.1"),
+                    first("GET /v1/items/1  HTTP/1.1"),
+                    first("GET  /v1/items/1 HTTP/1.1"),
+                    first(" GET /v1/items/1 HTTP/1.1"),
+                    first("GET /v1/items/1 HTTP/1.1 "),
+                    first("GET /v1/items/1 HTTP/1.1x"),
+                    first("GET /v1/items/1 HTTP/1.10"),
+                    first("GET /v1/items/1 HTTP/11"),
+                    first("GET\t/v1/items/1\tHTTP/1.1"),
+                    first("GET /v1/items/1"),
+                    first("GET"),
+                    first("/v1/items/1 HTTP/1.1"),
                 ],
-                "1\r\nx\r\n0\r\n\r\n",
-            ),
-        ),
-    ] {
-        let bytes = String::from_utf8(bytes)
-            .unwrap()
-            .replacen("HTTP/1.1", "HTTP/1.0", 1);
-        send(&mut bench, name, bytes.as_bytes());
-    }
-    assert_nothing_hidden(&bench, 2);
+            )
+            .harmless([
+                older("1.0 chunked", post(&[CHUNKED]), HELLO),
+                older(
+                    "1.0 with both framings",
+                    post(&["Connection: keep-alive", "Content-Length: 1", CHUNKED]),
+                    HELLO,
+                ),
+                older("1.0", get(ITEM), ""),
+                older(
+                    "1.0 kept alive",
+                    get(ITEM).with(["Connection: keep-alive"]),
+                    "",
+                ),
+                older("1.0 without Host", bare("GET", ITEM, [""; 0]), ""),
+            ])
+            .alices_item([get(ITEM)]),
+        case(56, "refused body then pipelined")
+            .answered(
+                &[401],
+                [
+                    bare("POST", ITEMS, ["Host: gw"]).body(&hidden()),
+                    bare("POST", "/admin", ["Host: gw"]).body(&hidden()),
+                ],
+            )
+            .answered(&[403], [ask("POST", ITEMS, &ALICE).body(&hidden())])
+            .answered(&[403], [ask("POST", "/admin", &BOB).body(&hidden())])
+            .answered(
+                &[403],
+                [(
+                    "chunked",
+                    ask("POST", ITEMS, &ALICE).with([CHUNKED]).then(&format!(
+                        "{:x}\r\n{}\r\n0\r\n\r\n",
+                        hidden().len(),
+                        hidden()
+                    )),
+                )],
+            )
+            .admitted(ITEMS, ask("POST", ITEMS, &BOB).body(&hidden())),
+    ]
 }
 
 #[test]
-fn a_refused_body_is_no_request() {
-    let mut bench = Bench::new();
-    let hidden = hidden();
-    let basic = ALICE.basic();
-    for (name, head, body) in [
-        (
-            "403",
-            format!(
-                "POST /v1/items HTTP/1.1\r\nHost: gw\r\nAuthorization: {basic}\r\nContent-Length: {}\r\n\r\n",
-                hidden.len()
-            ),
-            hidden.clone(),
-        ),
-        (
-            "401",
-            format!(
-                "POST /v1/items HTTP/1.1\r\nHost: gw\r\nContent-Length: {}\r\n\r\n",
-                hidden.len()
-            ),
-            hidden.clone(),
-        ),
-        (
-            "403 chunked",
-            format!(
-                "POST /v1/items HTTP/1.1\r\nHost: gw\r\nAuthorization: {basic}\r\nTransfer-Encoding: chunked\r\n\r\n"
-            ),
-            format!("{:x}\r\n{hidden}\r\n0\r\n\r\n", hidden.len()),
-        ),
-    ] {
-        let mut client = bench.plain.connect().patience(Duration::from_secs(5));
-        let follow = String::from_utf8(get("/v1/items/follows")).unwrap();
-        let _ = client.try_send(format!("{head}{body}{follow}"));
-        let first = client.reply("POST");
-        assert!(matches!(first.status, 401 | 403), "{name}: {first:?}");
-        if let Ok(second) = client.try_reply("GET") {
-            assert_eq!(second.status, 200, "{name}");
-            assert_eq!(bench.upstream.last().target, "/v1/items/follows", "{name}");
-            bench.admitted += 1;
-        }
-        bench.is_well(name);
+fn a_body_has_one_length() {
+    for request in Bench::new().run(&lengths()) {
+        let length = request.header("content-length");
+        let expected = request.body.len().to_string();
+        assert!(
+            length.is_none_or(|length| length == expected),
+            "{request:?}"
+        );
+        assert!(!request.has_alias("content-length"), "{request:?}");
     }
-    assert!(
-        bench
-            .upstream
-            .requests()
-            .iter()
-            .all(|r| r.path() != "/v1/items/hidden")
-    );
-    bench.conclude();
+}
+
+#[test]
+fn a_body_that_turns_out_unsound_gets_no_end() {
+    for request in Bench::new().run(&[chunk_lines()]) {
+        assert!(!request.is_whole || matches!(&request.body[..], b"x" | b"hello" | b""));
+    }
+}
+
+#[test]
+fn a_head_is_read_strictly() {
+    let _ = Bench::new().run(&lines());
 }
 
 #[test]

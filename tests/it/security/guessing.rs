@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::CATALOG;
+use super::bench::CATALOG;
 use super::credentials::authorization;
 use crate::support::fixture::{Who, basic};
 use crate::support::http2::client::Http2;

@@ -111,7 +111,7 @@ fn gate(upstream: &Recorder) -> Gate {
     }
     Gate::builder()
         .before(upstream)
-        .catalog(super::CATALOG)
+        .catalog(super::bench::CATALOG)
         .tokens(tokens)
         .section("[access_log]\noutput = \"off\"")
         // Counted, as those of a stranger are, and never too many.

@@ -2,12 +2,80 @@
 
 use std::time::Duration;
 
-use super::Expect::{Admitted, Harmless};
-use super::{Bench, CATALOG, Case, get, request};
+use super::bench::{Bench, CATALOG};
+use super::table::{Case, ITEM, Message, ask, bare, case, get};
+use crate::support::fixture::basic;
 use crate::support::recorder::ok;
-use crate::support::{ALICE, Gate, Recorder};
+use crate::support::{ALICE, BOB, CAROL, Gate, Recorder};
 
 const UPGRADE: [&str; 2] = ["Connection: Upgrade", "Upgrade: websocket"];
+const ROOM: &str = "/ws/1";
+const H2C: [&str; 3] = [
+    "Connection: Upgrade, HTTP2-Settings",
+    "Upgrade: h2c",
+    "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA",
+];
+
+/// Alice's GET of a room with these lines.
+fn join(lines: &[&str]) -> Message {
+    get(ROOM).with(lines.iter().copied())
+}
+
+/// Every number of the class, as far as the upstream declines to switch. What follows a
+/// switch or waits for one is below, and WebSocket itself in `programs::websocket` and
+/// `scripts/attack`.
+pub(super) fn cases() -> Vec<Case> {
+    let item = |lines: &[&str]| get(ITEM).with(lines.iter().copied());
+    vec![
+        case(71, "other upgrades")
+            .harmless(
+                [
+                    &H2C[..],
+                    &["Connection: Upgrade", "Upgrade: foo"],
+                    &["Connection: Upgrade", "Upgrade: TLS/1.2"],
+                    &["Connection: Upgrade", "Upgrade: HTTP/2.0"],
+                    &["Connection: Upgrade", "Upgrade: websocket"],
+                    &["Upgrade: websocket"],
+                    &["Connection: Upgrade"],
+                ]
+                .map(item),
+            )
+            .harmless(
+                [
+                    &H2C[..],
+                    &["Connection: Upgrade", "Upgrade: websocket, h2c"],
+                    &["Connection: Upgrade", "Upgrade: h2c, websocket"],
+                    &["Connection: Upgrade", "Upgrade: websocket", "Upgrade: h2c"],
+                    &["Connection: Upgrade", "Upgrade: H2C"],
+                    &["Connection: Upgrade", "Upgrade:"],
+                    &["Upgrade: h2c"],
+                ]
+                .map(join),
+            )
+            .alices_item([get(ITEM)]),
+        case(72, "WebSocket correctness")
+            .answered(
+                &[401],
+                [
+                    bare("GET", ROOM, ["Host: gw"]).with(UPGRADE),
+                    bare("GET", ROOM, ["Host: gw"])
+                        .with(UPGRADE)
+                        .with([format!("Authorization: {}", basic("alice:wrong"))]),
+                ],
+            )
+            .answered(
+                &[403],
+                [
+                    ask("GET", ROOM, &BOB).with(UPGRADE),
+                    ask("GET", ROOM, &CAROL).with(UPGRADE),
+                    ask("GET", "/ws/1/2", &ALICE).with(UPGRADE),
+                    ask("GET", "/ws", &ALICE).with(UPGRADE),
+                ],
+            )
+            .answered(&[403], [ask("POST", ROOM, &ALICE).with(UPGRADE)])
+            .unchanged([ROOM]),
+    ]
+}
 
 fn gate(upstream: &Recorder) -> Gate {
     Gate::builder()
@@ -16,6 +84,16 @@ fn gate(upstream: &Recorder) -> Gate {
         .tokens(ALICE.token(&["reader", "ws"]))
         .upstream("timeouts = { first_byte = \"500ms\" }")
         .start()
+}
+
+#[test]
+fn only_what_may_switch_is_asked_to() {
+    for request in Bench::new().run(&cases()) {
+        assert_eq!(request.header("http2-settings"), None, "{request:?}");
+        let upgrade = request.all("upgrade");
+        let switches = upgrade == ["websocket"] && request.path() == ROOM;
+        assert!(switches || upgrade.is_empty(), "{request:?}");
+    }
 }
 
 #[test]
@@ -36,7 +114,7 @@ fn bytes_behind_an_upgrade_that_is_declined_are_a_request_of_their_own() {
         });
         let gate = gate(&upstream);
         let mut client = gate.connect().patience(Duration::from_secs(5));
-        client.send([request("GET", "/ws/1", &UPGRADE), get("/admin/keys")].concat());
+        client.send([join(&UPGRADE).bytes(), get("/admin/keys").bytes()].concat());
         let first = client.reply("GET");
         assert_eq!(first.status == 504, hangs, "{first:?}");
         if let Ok(second) = client.try_reply("GET") {
@@ -49,87 +127,10 @@ fn bytes_behind_an_upgrade_that_is_declined_are_a_request_of_their_own() {
 }
 
 #[test]
-fn bytes_behind_an_upgrade_wait_for_the_switch() {
-    let (go, wait) = std::sync::mpsc::channel::<()>();
-    let wait = std::sync::Mutex::new(wait);
-    let upstream = Recorder::scripted(move |wire| {
-        if wire.request().is_none() {
-            return;
-        }
-        let _ = wait.lock().unwrap().recv_timeout(Duration::from_secs(5));
-        wire.send(
-            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
-        );
-        wire.hang();
-    });
-    let gate = gate(&upstream);
-    let mut client = gate.connect();
-    client.send([request("GET", "/ws/1", &UPGRADE), b"early bytes".to_vec()].concat());
-    upstream.wait_for(1);
-    std::thread::sleep(Duration::from_millis(100));
-    assert!(!String::from_utf8_lossy(&upstream.bytes()).contains("early"));
-    go.send(()).unwrap();
-    assert_eq!(client.head().status, 101);
-    crate::support::eventually("the early bytes", Duration::from_secs(5), || {
-        String::from_utf8_lossy(&upstream.bytes())
-            .ends_with("early bytes")
-            .then_some(())
-    });
-}
-
-#[test]
-fn other_upgrades_are_not_passed_on() {
-    let item = "/v1/items/1";
-    let mut cases: Vec<Case> = [
-        vec![
-            "Connection: Upgrade, HTTP2-Settings",
-            "Upgrade: h2c",
-            "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA",
-        ],
-        vec!["Connection: Upgrade", "Upgrade: foo"],
-        vec!["Connection: Upgrade", "Upgrade: TLS/1.2"],
-        vec!["Upgrade: websocket"],
-    ]
-    .into_iter()
-    .map(|lines| Case::new(format!("{lines:?}"), request("GET", item, &lines), Harmless))
-    .collect();
-    cases.push(Case::new("no upgrade", get(item), Admitted(item)));
-    for lines in [
-        vec![
-            "Connection: Upgrade, HTTP2-Settings",
-            "Upgrade: h2c",
-            "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA",
-        ],
-        vec!["Connection: Upgrade", "Upgrade: websocket, h2c"],
-        vec!["Connection: Upgrade", "Upgrade: h2c, websocket"],
-        vec!["Connection: Upgrade", "Upgrade: websocket", "Upgrade: h2c"],
-    ] {
-        cases.push(Case::new(
-            format!("{lines:?} on /ws"),
-            request("GET", "/ws/1", &lines),
-            Harmless,
-        ));
-    }
-    let mut bench = Bench::new();
-    bench.run(&cases);
-    for request in bench.upstream.requests() {
-        assert_eq!(request.header("http2-settings"), None, "{request:?}");
-        let upgrade = request.all("upgrade");
-        assert!(
-            upgrade.iter().all(|value| !value.contains("h2c")),
-            "{request:?}"
-        );
-        if request.path() == item {
-            assert_eq!(upgrade, Vec::<&str>::new(), "{request:?}");
-        }
-    }
-}
-
-#[test]
 fn http_1_0_cannot_upgrade() {
     let upstream = Recorder::replying(|_| ok("plain"));
     let gate = gate(&upstream);
-    let bytes = String::from_utf8(request("GET", "/ws/1", &UPGRADE)).unwrap();
+    let bytes = String::from_utf8(join(&UPGRADE).bytes()).unwrap();
     let mut client = gate.connect();
     client.send(bytes.replace("HTTP/1.1", "HTTP/1.0"));
     let answer = client.rest();

@@ -123,6 +123,12 @@ impl Gate {
             .collect()
     }
 
+    /// All access records of a gate that has ended.
+    pub(crate) fn last_records(&self) -> Vec<Value> {
+        self.stdout.wait_end();
+        self.records()
+    }
+
     /// The first access record that fits; records are written after the answer.
     #[track_caller]
     pub(crate) fn record(&self, fits: impl Fn(&Value) -> bool) -> Value {

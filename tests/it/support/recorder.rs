@@ -77,7 +77,7 @@ impl Recorder {
 
     /// How many requests there were, kept or only counted.
     pub(crate) fn count(&self) -> usize {
-        self.requests().len() + self.seen.counted.load(Ordering::SeqCst)
+        self.requests_from(0, <[Request]>::len) + self.seen.counted.load(Ordering::SeqCst)
     }
 
     /// As [`replying`](Self::replying), behind TLS.
@@ -176,9 +176,13 @@ impl Recorder {
     /// Every request so far.
     #[track_caller]
     pub(crate) fn requests(&self) -> Vec<Request> {
-        let faults = self.seen.faults.lock().unwrap();
-        assert!(faults.is_empty(), "not clean HTTP/1.1: {faults:?}");
-        self.seen.requests.lock().unwrap().clone()
+        self.since(0)
+    }
+
+    /// The requests after the first so many.
+    #[track_caller]
+    pub(crate) fn since(&self, count: usize) -> Vec<Request> {
+        self.requests_from(count, <[Request]>::to_vec)
     }
 
     /// The only request so far.
@@ -208,6 +212,11 @@ impl Recorder {
         self.seen.bytes.lock().unwrap().clone()
     }
 
+    /// How many bytes that is.
+    pub(crate) fn length(&self) -> usize {
+        self.seen.bytes.lock().unwrap().len()
+    }
+
     /// Connections accepted so far.
     pub(crate) fn connections(&self) -> usize {
         self.seen.connections.load(Ordering::SeqCst)
@@ -216,6 +225,14 @@ impl Recorder {
     /// Connections that are open now.
     pub(crate) fn open(&self) -> usize {
         self.connections() - self.seen.closed.load(Ordering::SeqCst)
+    }
+
+    #[track_caller]
+    fn requests_from<T>(&self, first: usize, look: impl FnOnce(&[Request]) -> T) -> T {
+        let faults = self.seen.faults.lock().unwrap();
+        assert!(faults.is_empty(), "not clean HTTP/1.1: {faults:?}");
+        let requests = self.seen.requests.lock().unwrap();
+        look(requests.get(first..).unwrap_or_default())
     }
 
     /// Ends every connection at once.

@@ -1,13 +1,21 @@
 //! Bare HTTP/2 frames (RFC 9113 section 4), for what no library would send.
 
-use std::io::{ErrorKind, Read as _, Write as _};
+mod status;
+
+use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use crate::support::http1::Stream;
+use crate::support::tls;
 
 pub(crate) const DATA: u8 = 0;
 pub(crate) const HEADERS: u8 = 1;
+pub(crate) const PRIORITY: u8 = 2;
 pub(crate) const RST_STREAM: u8 = 3;
 pub(crate) const SETTINGS: u8 = 4;
+pub(crate) const PUSH_PROMISE: u8 = 5;
 pub(crate) const PING: u8 = 6;
 pub(crate) const GOAWAY: u8 = 7;
 pub(crate) const WINDOW_UPDATE: u8 = 8;
@@ -45,10 +53,31 @@ impl Outcome {
         let code = frame.payload.get(4..8)?;
         Some(u32::from_be_bytes(code.try_into().ok()?))
     }
+
+    /// The status that answered this stream, if it was answered.
+    pub(crate) fn status(&self, stream: u32) -> Option<u16> {
+        let first = |frame: &&Frame| frame.stream == stream && frame.kind == HEADERS;
+        status::decode(&self.frames.iter().find(first)?.payload)
+    }
+
+    /// Whether nothing more will come on this stream.
+    pub(crate) fn is_over(&self, stream: u32) -> bool {
+        self.closed
+            || self.has(GOAWAY)
+            || self.frames.iter().any(|frame| {
+                let ends = match frame.kind {
+                    RST_STREAM => true,
+                    HEADERS | DATA => frame.flags & END_STREAM != 0,
+                    _ => false,
+                };
+                frame.stream == stream && ends
+            })
+    }
 }
 
 /// A connection whose preface and SETTINGS are sent.
 pub(crate) struct Frames {
+    stream: Box<dyn Stream>,
     socket: TcpStream,
     read: Vec<u8>,
 }
@@ -60,23 +89,43 @@ impl Frames {
 
     /// With these settings.
     pub(crate) fn connect_with(address: SocketAddr, settings: &[(u16, u32)]) -> Self {
+        let mut this = Self::silent(address);
+        assert!(this.raw(&preface(settings)));
+        this
+    }
+
+    /// Over TLS, agreed on by ALPN where `config` offers it.
+    pub(crate) fn tls(address: SocketAddr, config: Arc<rustls::ClientConfig>) -> Self {
+        let (stream, socket) = tls::stream(address, config);
+        let mut this = Self::over(Box::new(stream), socket);
+        assert!(this.raw(&preface(&[])));
+        this
+    }
+
+    /// On which nothing was sent so far.
+    pub(crate) fn silent(address: SocketAddr) -> Self {
         let socket = TcpStream::connect(address).expect("the gate accepts");
         socket.set_nodelay(true).unwrap();
+        let stream = socket.try_clone().unwrap();
+        Self::over(Box::new(stream), socket)
+    }
+
+    /// The connection's end will be a reset.
+    pub(crate) fn reset(&self) {
+        socket2::SockRef::from(&self.socket)
+            .set_linger(Some(Duration::ZERO))
+            .unwrap();
+    }
+
+    fn over(stream: Box<dyn Stream>, socket: TcpStream) -> Self {
         socket
             .set_write_timeout(Some(Duration::from_secs(5)))
             .unwrap();
-        let mut this = Self {
+        Self {
+            stream,
             socket,
             read: Vec::new(),
-        };
-        let mut payload = Vec::new();
-        for &(id, value) in settings {
-            payload.extend_from_slice(&id.to_be_bytes());
-            payload.extend_from_slice(&value.to_be_bytes());
         }
-        assert!(this.raw(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"));
-        assert!(this.send(SETTINGS, 0, 0, &payload));
-        this
     }
 
     /// Sends a frame; false where the peer takes no more.
@@ -85,12 +134,17 @@ impl Frames {
     }
 
     pub(crate) fn raw(&mut self, bytes: &[u8]) -> bool {
-        self.socket.write_all(bytes).is_ok()
+        self.stream.write_all(bytes).is_ok() && self.stream.flush().is_ok()
     }
 
     /// A whole request without a body.
     pub(crate) fn ask(&mut self, stream: u32, headers: &[(&str, &str)]) -> bool {
         self.send(HEADERS, END_STREAM | END_HEADERS, stream, &literal(headers))
+    }
+
+    /// Reads until nothing more can come on this stream, or the deadline.
+    pub(crate) fn answer(&mut self, stream: u32, within: Duration) -> Outcome {
+        self.read_until(within, |seen| seen.is_over(stream))
     }
 
     /// Reads until `enough`, the end of the connection, or the deadline.
@@ -121,7 +175,7 @@ impl Frames {
             }
             self.socket.set_read_timeout(Some(left)).unwrap();
             let mut buffer = [0; 16 * 1024];
-            match self.socket.read(&mut buffer) {
+            match self.stream.read(&mut buffer) {
                 Ok(0) => outcome.closed = true,
                 Ok(count) => self
                     .read
@@ -150,6 +204,18 @@ impl Frames {
             payload,
         })
     }
+}
+
+/// What a connection begins with (RFC 9113 section 3.4), with these settings.
+pub(crate) fn preface(settings: &[(u16, u32)]) -> Vec<u8> {
+    let mut payload = Vec::new();
+    for &(id, value) in settings {
+        payload.extend_from_slice(&id.to_be_bytes());
+        payload.extend_from_slice(&value.to_be_bytes());
+    }
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    bytes.extend(frame(SETTINGS, 0, 0, &payload));
+    bytes
 }
 
 /// A frame as bytes.

@@ -11,6 +11,8 @@ pub(crate) struct Request {
     /// The body without its framing.
     pub(crate) body: Vec<u8>,
     pub(crate) trailers: Vec<(String, String)>,
+    /// Whether it came to its end; before that it has no body here.
+    pub(crate) is_whole: bool,
 }
 
 impl Request {
@@ -65,10 +67,14 @@ impl Request {
 
     /// Whether any header has this name, `_` and `.` counting as `-`.
     pub(crate) fn has_alias(&self, name: &str) -> bool {
-        let plain = |name: &str| name.to_ascii_lowercase().replace(['_', '.'], "-");
-        self.headers
-            .iter()
-            .any(|(known, _)| plain(known) == plain(name) && !known.eq_ignore_ascii_case(name))
+        let plain = |byte: u8| match byte {
+            b'_' | b'.' => b'-',
+            byte => byte.to_ascii_lowercase(),
+        };
+        self.headers.iter().any(|(known, _)| {
+            known.bytes().map(plain).eq(name.bytes().map(plain))
+                && !known.eq_ignore_ascii_case(name)
+        })
     }
 
     pub(crate) fn path(&self) -> &str {

@@ -128,6 +128,7 @@ impl Wire {
                 }
             }
         }
+        request.is_whole = true;
         if !self.keep {
             return Some(request);
         }
