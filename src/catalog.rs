@@ -3,6 +3,7 @@
 mod load;
 mod method;
 mod notice;
+pub mod openapi;
 pub(crate) mod path;
 mod rate;
 mod reader;

@@ -1,6 +1,7 @@
 //! The command line: what can be asked of `sidgate`. One file per command.
 
 mod audit;
+mod catalog;
 mod check;
 mod client;
 mod completions;
@@ -46,6 +47,7 @@ enum Command {
     Token(token::Token),
     Explain(explain::Explain),
     Audit(audit::Audit),
+    Catalog(catalog::Catalog),
     Completions(completions::Completions),
 }
 
@@ -136,6 +138,7 @@ impl Cli {
             Command::Token(command) => command.run(out),
             Command::Explain(command) => command.run(out),
             Command::Audit(command) => command.run(out),
+            Command::Catalog(command) => command.run(out),
             Command::Completions(command) => command.run(out),
         }
     }

@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+#[path = "cli/catalog.rs"]
+mod catalog;
+
 const DIGEST: &str = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -35,7 +38,15 @@ fn text(bytes: &[u8]) -> &str {
 
 #[test]
 fn every_level_has_help_and_wrong_usage_is_2() {
-    for command in [&[][..], &["serve"], &["check"], &["demo"], &["digest"]] {
+    for command in [
+        &[][..],
+        &["serve"],
+        &["check"],
+        &["demo"],
+        &["digest"],
+        &["catalog"],
+        &["catalog", "import"],
+    ] {
         let out = sidgate(&[command, &["--help"]].concat(), b"");
         assert_eq!(out.status.code(), Some(0), "{command:?}");
         assert!(text(&out.stdout).contains("Usage: sidgate"), "{command:?}");

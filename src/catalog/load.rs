@@ -111,7 +111,7 @@ impl Loader<'_, '_> {
                 names.once(self.reader, "the category", name);
             }
             let rate = self.category_limits(table, name);
-            let known = ["id", "name", "allow"];
+            let known = ["id", "name", "allow", "imported"];
             let scopes = self
                 .reader
                 .tables(table, "scope", "[[category.scope]]", &known)
@@ -144,6 +144,7 @@ impl Loader<'_, '_> {
             let name = self.catalog.names.scopes.name(number.0);
             (number, name.map_or_else(|| id.value.into(), Arc::clone))
         });
+        self.marks(table);
         let values = self.reader.array(table, "allow");
         // The rules of a scope without an id are read for their faults alone.
         let mut rules = Vec::new();
@@ -169,6 +170,18 @@ impl Loader<'_, '_> {
         });
         self.catalog.add_scope(Arc::clone(&scope));
         Some(scope)
+    }
+
+    /// The marks by which an import knows its own rules: hex digits, eight for each.
+    fn marks(&mut self, table: Table<'_>) {
+        for marks in self.reader.strings(table, "imported") {
+            let hex = |mark: &str| mark.len() == 8 && mark.bytes().all(|b| b.is_ascii_hexdigit());
+            if !marks.value.split_ascii_whitespace().all(hex) {
+                let message = "`imported` is written by `sidgate catalog import`: words of 8 \
+                               hexadecimal digits";
+                self.reader.fault(marks.offset, message);
+            }
+        }
     }
 
     fn paths(&mut self, root: Table<'_>) {
