@@ -70,6 +70,14 @@ def memory(pid):
     return total
 
 
+def socket_memory():
+    """Bytes that the kernel holds for TCP, of all programs of this machine."""
+    for line in Path("/proc/net/sockstat").read_text().splitlines():
+        if line.startswith("TCP:"):
+            return int(line.split()[-1]) * os.sysconf("SC_PAGE_SIZE")
+    return 0
+
+
 def idle_share(cores, before, after):
     """Which part of the time between two looks these cores had nothing to do."""
     idle = busy = 0

@@ -4,9 +4,11 @@ All are made from a counter, so that two runs measure the same thing.
 """
 
 import base64
+import functools
 import hashlib
 import string
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 
 LETTERS = string.digits + string.ascii_letters
 # The rule of all scenarios but that of rules.
@@ -34,16 +36,26 @@ def token(number):
     return Token("IR" + _text(f"sid {number}", 32), _text(f"secret {number}", 40))
 
 
+@functools.cache
 def tokens(count):
-    return [token(number) for number in range(count)]
+    return tuple(token(number) for number in range(count))
+
+
+def rules(count):
+    """So many rules; 191 are those of a real API: its methods and paths."""
+    if count == 191:
+        lines = (Path(__file__).parent / "api.rules").read_text().splitlines()
+        return tuple(tuple(line.split(" ", 1)) for line in lines)
+    return tuple(("GET", f"/v1/accounts/{{sid}}/things{number}/{{id}}")
+                 for number in range(count))
 
 
 @dataclass
 class Job:
     """What a proxy is started for."""
 
-    tokens: list
-    rules: list = field(default_factory=lambda: [ONE_RULE])
+    tokens: tuple
+    rules: tuple = (ONE_RULE,)
     tls: bool = False
     access_log: bool = False
     # A rate limit that no run reaches: what keeping its count costs (sidgate alone).

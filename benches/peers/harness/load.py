@@ -48,7 +48,7 @@ def around(pid, run):
     return Taken(cpu=used, wall=wall, **found)
 
 
-def _run(command, seconds):
+def run(command, seconds):
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True,
                           timeout=seconds + 60)
     if done.returncode != 0:
@@ -66,7 +66,7 @@ def wrk(port, requests, seconds, *, connections=64, kind="plain", body=None, tls
         cores or machine.LOAD)
     if body is not None:
         command.append(str(body))
-    found = re.search(r"^RESULT (.*)$", _run(command, seconds), re.MULTILINE)
+    found = re.search(r"^RESULT (.*)$", run(command, seconds), re.MULTILINE)
     result = json.loads(found.group(1))
     return {key: result[key] for key in ("requests", "refused", "lost", "bytes")}
 
@@ -80,7 +80,7 @@ def h2load(port, request, seconds, *, clients, streams=1, http1=False):
         + (["--h1"] if http1 else [])
         + [f"https://127.0.0.1:{port}{target}"],
         machine.LOAD)
-    text = _run(command, seconds)
+    text = run(command, seconds)
     counts = re.search(r"(\d+) done, (\d+) succeeded, (\d+) failed, (\d+) errored", text)
     protocol = re.search(r"Application protocol: (\S+)", text)
     wanted = "http/1.1" if http1 else "h2"

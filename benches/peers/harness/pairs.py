@@ -58,6 +58,11 @@ class Results:
             return None
         return statistics.median(ratios), min(ratios), max(ratios)
 
+    def only(self, scenario):
+        """Those of one scenario."""
+        return Results([one for one in self.measures if one.scenario == scenario],
+                       [one for one in self.notes if one["scenario"] == scenario])
+
     def plain(self):
         return {"measures": [asdict(one) for one in self.measures], "notes": self.notes}
 

@@ -1,16 +1,49 @@
-"""Results as JSON, and from the JSON the tables: every number on a page is computed here."""
+"""Results as JSON, and from the JSON tables and charts: every number on a page is computed."""
 
 import json
+import statistics
 import time
 
-from . import bars, machine
+from . import bars, charts, machine
 from .pairs import Results
 
 UNITS = {
-    "cpu_us": "CPU µs/request",
+    "cpu_us": "CPU, µs for each request",
     "rate": "requests/s",
-    "busy": "of its core",
+    "cpu_us_mib": "CPU, µs for each MiB",
+    "memory_mib": "memory of the processes, MiB",
+    "kernel_mib": "memory of the kernel's socket buffers, MiB",
+    "kib": "memory, KiB for each connection",
+    "p50": "p50, µs",
+    "p99": "p99, µs",
+    "p999": "p99.9, µs",
+    "imbalance": "the busiest worker's CPU time over the average one's",
+    "seconds_to_force": "seconds until a new token was admitted",
+    "p99_steady": "p99 before the reload, µs",
+    "p99_during": "p99 in the seconds from the reload on, µs",
+    "max_during": "longest in these, µs",
+    "lost": "requests lost or refused",
+    "memory_before_mib": "memory before, MiB",
+    "memory_peak_mib": "memory at its peak, MiB",
+    "memory_after_mib": "memory after, MiB",
 }
+# (file, scenario, case, metric, title): one chart each.
+CHARTS = [
+    ("cpu", "throughput", "1 token", "cpu_us", "CPU for an admitted request, HTTP/1.1, 1 token"),
+    ("tokens", "credentials", "10,000 tokens", "cpu_us",
+     "CPU for an admitted request, 10,000 tokens"),
+    ("refused", "credentials", "wrong auth token", "cpu_us", "CPU for a refused request"),
+    ("rules", "rules", "191 rules", "cpu_us",
+     "CPU for an admitted request, the 191 rules of a real API"),
+    ("tls-http1", "tls", "HTTP/1.1, 64 connections", "cpu_us",
+     "CPU for an admitted request, HTTPS, HTTP/1.1"),
+    ("tls-http2", "tls", "HTTP/2, 16 x 16 streams", "cpu_us",
+     "CPU for an admitted request, HTTPS, HTTP/2"),
+    ("handshake", "tls", "full handshake", "cpu_us", "CPU for a full TLS 1.3 handshake"),
+    ("latency", "latency", "half load", "p99", "Latency at half load, p99"),
+    ("idle", "idle", "HTTP/1.1", "kib", "Memory of an idle connection, HTTP/1.1"),
+    ("idle-http2", "idle", "TLS, HTTP/2", "kib", "Memory of an idle connection, HTTP/2 over TLS"),
+]
 
 
 def _read(folder):
@@ -22,9 +55,6 @@ def merge(folder, run, scenario, began, missing):
     """Puts the measures of one scenario in the place of those of an earlier run."""
     folder.mkdir(parents=True, exist_ok=True)
     stored = _read(folder)
-    mine = Results([one for one in run.results.measures if one.scenario == scenario],
-                   [one for one in run.results.notes if one["scenario"] == scenario])
-    everybody = [*run.sidgates, *run.others, run.relay]
     stored["runs"][scenario] = {
         "date": time.strftime("%Y-%m-%d", time.gmtime(began)),
         "machine": machine.describe(),
@@ -33,9 +63,10 @@ def merge(folder, run, scenario, began, missing):
         "seconds": run.seconds,
         "quick": run.quick,
         "gate": run.sidgates[0].name,
-        "versions": {one.name: one.version() for one in everybody},
+        "versions": {one.name: one.version()
+                     for one in [*run.sidgates, *run.others, run.relay]},
         "missing": missing,
-        **mine.plain(),
+        **run.results.only(scenario).plain(),
     }
     (folder / "results.json").write_text(json.dumps(stored, indent=1) + "\n")
     for name, files in run.configurations.items():
@@ -50,7 +81,7 @@ def figure(value):
         return ""
     if value >= 1000:
         return f"{value:,.0f}"
-    return f"{value:.3g}" if value < 10 else f"{value:.1f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.3g}"
 
 
 def table(head, rows):
@@ -60,46 +91,8 @@ def table(head, rows):
     return "\n".join(lines) + "\n"
 
 
-def _ordered(items):
-    return list(dict.fromkeys(items))
-
-
-def _section(scenario, title, stored, results):
-    """One table for each metric: subjects down, cases across; then ratios to the gate."""
-    gate = stored["gate"]
-    measures = results.measures
-    cases = _ordered(one.case for one in measures)
-    subjects = _ordered(one.subject for one in measures)
-    text = [f"## {title}\n"]
-    for metric in _ordered(one.metric for one in measures):
-        if metric == "busy":
-            continue
-        with_it = [case for case in cases
-                   if any(one.case == case and one.metric == metric for one in measures)]
-        rows = []
-        for subject in subjects:
-            row = [subject]
-            for case in with_it:
-                value = results.median(scenario, case, subject, metric)
-                ratio = results.ratio((scenario, case, gate, metric),
-                                      (scenario, case, subject, metric))
-                cell = figure(value)
-                if ratio and subject != gate:
-                    cell += f" ({ratio[0]:.2f}; {ratio[1]:.2f} to {ratio[2]:.2f})"
-                row.append(cell)
-            if any(row[1:]):
-                rows.append(row)
-        text.append(f"{UNITS.get(metric, metric)}; in parentheses, {gate}'s over it: "
-                    "median, smallest and largest of the rounds\n")
-        text.append(table(["", *with_it], rows))
-    notes = [f"- {one['case']}: {one['subject']}: {one['note']}" for one in stored["notes"]]
-    if notes:
-        text.append("\n".join(_ordered(notes)) + "\n")
-    return "\n".join(text)
-
-
 def rewrite(folder):
-    """Makes the tables anew from what is stored."""
+    """Makes tables and charts anew from what is stored."""
     from scenarios import SCENARIOS
 
     stored = _read(folder)
@@ -107,27 +100,91 @@ def rewrite(folder):
     results = {name: Results.of_plain(run) for name, run in runs.items()}
     text = ["# sidgate and its peers, side by side\n",
             "Made by `benches/peers/run`; [how to read it](../NOTES.md), "
-            "[every measure](results.json).\n"]
+            "[every measure](results.json), [every configuration](configurations).\n"]
     if any(run["quick"] for run in runs.values()):
         text.append("**A quick run: it shows that everything works, and measures nothing.**\n")
     text.append(_setting(runs))
-    text.append(bars.render(results, runs))
+    text.append(_bars(runs, results))
     for name, run in runs.items():
-        text.append(_section(name, SCENARIOS[name].TITLE, run, results[name]))
+        text.append(f"## {SCENARIOS[name].TITLE}\n")
+        for chart in CHARTS:
+            if chart[1] == name and _chart(folder, chart, run, results[name]):
+                text.append(f"![{chart[4]}]({chart[0]}.svg)\n")
+        text.append(_section(name, run, results[name]))
     (folder / "results.md").write_text("\n".join(text))
 
 
 def _setting(runs):
-    lines = []
+    lines = {}
     for name, run in runs.items():
         at = run["machine"]
-        lines.append(f"{run['date']}, {at['cores']} cores of {at['cpu']}, {at['kernel']}; "
-                     f"proxy on core {run['pinned']['proxy'][0]}, load and upstream on core "
-                     f"{run['pinned']['load'][0]}; {run['pairs']} rounds of {run['seconds']} s; "
-                     f"{at['wrk'].partition(' Copyright')[0]}, {at['h2load']}")
-    versions = {}
+        line = (f"{run['date']}, {at['cores']} cores of {at['cpu']}, {at['memory_gib']} GiB, "
+                f"{at['kernel']}; proxy on core {run['pinned']['proxy'][0]}, load and upstream "
+                f"on core {run['pinned']['load'][0]}; {run['pairs']} rounds of "
+                f"{run['seconds']} s; {at['wrk'].partition(' Copyright')[0]}, {at['h2load']}")
+        lines.setdefault(line, []).append(name)
+    versions, missing = {}, {}
     for run in runs.values():
         versions.update(run["versions"])
-    text = [*(f"- {line}" for line in _ordered(lines)), "",
-            table(["proxy", "version"], [[k, v] for k, v in versions.items()])]
-    return "\n".join(text)
+        missing.update(run["missing"])
+    text = [f"- {', '.join(names)}: {line}" if len(lines) > 1 else f"- {line}"
+            for line, names in lines.items()]
+    text += [f"- not here: {name}: {why}" for name, why in missing.items()]
+    rows = [[name, version] for name, version in versions.items()]
+    return "\n".join([*text, "", table(["proxy", "version"], rows)])
+
+
+def _bars(runs, results):
+    gates = {run["gate"] for run in runs.values()}
+    if len(gates) != 1:
+        return ""
+    head = ["what", "against", "bar", "aim", "measured", "smallest to largest", ""]
+    return ("## The bars\n\nRatios of the gate's figure to the other's, medians of the rounds; all "
+            "are upper bounds.\n\n" + table(head, bars.rows(results, gates.pop())))
+
+
+def _ordered(items):
+    return list(dict.fromkeys(items))
+
+
+def _chart(folder, chart, run, results):
+    file, scenario, case, metric, title = chart
+    values = []
+    for subject in _ordered(one.subject for one in results.measures):
+        found = list(results.values(scenario, case, subject, metric).values())
+        if found:
+            values.append((subject, statistics.median(found), min(found), max(found)))
+    if not values:
+        return False
+    values.sort(key=lambda value: value[1])
+    (folder / f"{file}.svg").write_text(charts.bars(title, UNITS[metric], values, run["gate"]))
+    return True
+
+
+def _section(scenario, run, results):
+    """One table for each metric: subjects down, cases across, with the gate's ratio to each."""
+    gate = run["gate"]
+    subjects = _ordered(one.subject for one in results.measures)
+    text = []
+    for metric in _ordered(one.metric for one in results.measures):
+        if metric == "busy":
+            continue
+        cases = _ordered(one.case for one in results.measures if one.metric == metric)
+        rows = []
+        for subject in subjects:
+            cells = [_cell(results, scenario, case, gate, subject, metric) for case in cases]
+            if any(cells):
+                rows.append([subject, *cells])
+        text.append(f"{UNITS.get(metric, metric)}; in parentheses {gate}'s over it: "
+                    "median, smallest and largest of the rounds\n")
+        text.append(table(["", *cases], rows))
+    notes = _ordered(f"- {one['case']}: {one['subject']}: {one['note']}" for one in run["notes"])
+    return "\n".join([*text, *notes, ""])
+
+
+def _cell(results, scenario, case, gate, subject, metric):
+    text = figure(results.median(scenario, case, subject, metric))
+    ratio = results.ratio((scenario, case, gate, metric), (scenario, case, subject, metric))
+    if text and ratio and subject != gate:
+        text += f" ({ratio[0]:.2f}; {ratio[1]:.2f} to {ratio[2]:.2f})"
+    return text

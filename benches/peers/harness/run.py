@@ -1,6 +1,7 @@
 """One run: who takes part, how long each piece takes, and the loops that scenarios share."""
 
 import shutil
+import subprocess
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -53,50 +54,35 @@ class Run:
         return [one for one in self.others
                 if (not names or one.name in names) and one.name not in without]
 
-    def with_log(self):
-        """Gates and peers: who can write an access log."""
-        return [one for one in [*self.gates(), *self.others] if "log" not in one.cannot]
-
-    # The loops.
+    # Starting.
 
     @contextmanager
-    def started(self, scenario, case, subjects, job, *, cores=None, check=True):
-        """Starts all of them; who cannot be started or does not do the job is noted, and
-        left out. `job` is asked for each subject; None leaves it out."""
+    def started(self, scenario, entries, *, cores=None, check=True):
+        """Starts every (case, subject, job): pairs of (case, subject) and what runs. Who
+        cannot be started, or does not do the job, is noted and left out."""
         running = {}
         try:
-            for subject in subjects:
-                wanted = job(subject)
-                if wanted is None:
-                    continue
-                why = self.unfit(subject, wanted)
+            for case, subject, job in entries:
+                why = unfit(subject, job)
                 if why:
                     self.results.note(scenario, case, subject.name, why)
                     continue
+                folder = self.work / f"{scenario}-{case}".replace(" ", "-").replace(",", "")
                 try:
-                    one = subject.start(self.work, wanted, self.upstream.port, cores)
-                    running[subject] = one
+                    one = subject.start(folder, job, self.upstream.port, cores)
+                    running[case, subject] = one
                     if check and subject.does_the_job:
                         verify(one)
                     self.keep_configuration(subject, one)
                 except (Failed, OSError) as error:
                     self.fail(scenario, case, subject, error)
-                    broken = running.pop(subject, None)
+                    broken = running.pop((case, subject), None)
                     if broken:
                         broken.stop()
             yield running
         finally:
             for one in running.values():
                 one.stop()
-
-    def unfit(self, subject, job):
-        if len(job.tokens) > subject.most_tokens:
-            return subject.why_not_more
-        if len(job.rules) > subject.most_rules:
-            return f"not measured with more than {subject.most_rules} rules"
-        if job.tls and "tls" in subject.cannot:
-            return "no TLS"
-        return None
 
     def fail(self, scenario, case, subject, error):
         self.say(f"  ! {scenario}, {case}: {subject.name}: {error}")
@@ -110,49 +96,65 @@ class Run:
                 for path in subject.configuration(running.folder)
             }
 
-    def closed_loop(self, scenario, case, subjects, job, *, refused=False, kind="plain",
-                    generate=None, check=True, settle=1, pairs=None, seconds=None):
-        """CPU per request of each, round by round, with the proxies side by side.
+    # Measuring.
+
+    def closed_loop(self, scenario, entries, *, generate=None, refused=False, kind="plain",
+                    check=True, pairs=None, seconds=None, per=None):
+        """CPU per request of each (case, subject, job), round by round, side by side.
 
         `generate(running, requests, seconds)` makes the load: wrk with 64 connections where
-        nothing is said. Rounds in which requests are lost, or are refused where they should
-        not be, do not count.
+        nothing is said. `per` names and computes a further figure of what was taken.
         """
         seconds = seconds or self.seconds
         generate = generate or (lambda one, requests, seconds: load.wrk(
             one.port, requests, seconds, kind=kind))
-        with self.started(scenario, case, subjects, job, check=check) as running:
-            files = {}
-            for subject, one in running.items():
-                files[subject] = write_requests(
-                    self.work / f"{subject.name.replace(':', '-')}.requests", one.job)
-                generate(one, files[subject], settle)
-            for number, subject in rounds(running, pairs or self.pairs) if running else ():
-                one = running[subject]
-                self.sample(scenario, case, subject, number, one, refused,
-                            lambda: generate(one, files[subject], seconds))
+        with self.started(scenario, entries, check=check) as running:
+            for key, one in list(running.items()):
+                requests = one.folder / "requests"
+                write_requests(requests, one.job)
+                try:
+                    generate(one, requests, 1)
+                except (Failed, OSError, subprocess.TimeoutExpired) as error:
+                    self.fail(scenario, *key, error)
+                    running.pop(key).stop()
+            for number, (case, subject) in rounds(running, pairs or self.pairs):
+                one = running[case, subject]
+                self.sample(scenario, case, subject, number, one, refused, per,
+                            lambda one=one: generate(one, one.folder / "requests", seconds))
 
-    def sample(self, scenario, case, subject, number, one, refused, run):
+    def sample(self, scenario, case, subject, number, one, refused, per, run):
+        """One run of the load, and its figures; what was answered wrongly does not count."""
         before = cpu.look()
         try:
             taken = load.around(one.pid, run)
-        except (Failed, OSError, TimeoutError) as error:
+        except (Failed, OSError, subprocess.TimeoutExpired) as error:
             self.fail(scenario, case, subject, error)
             return
-        after = cpu.look()
+        full = cpu.idle_share(machine.LOAD, before, cpu.look()) < 0.02
         wrong = taken.requests - taken.refused if refused else taken.refused
         if wrong or taken.lost or not taken.requests:
             self.fail(scenario, case, subject,
                       f"{wrong} of {taken.requests} answered wrongly, {taken.lost} lost")
             return
-        add = self.results.add
-        add(scenario, case, subject.name, "cpu_us", number, taken.microseconds)
-        add(scenario, case, subject.name, "rate", number, taken.rate)
-        add(scenario, case, subject.name, "busy", number, taken.busy)
-        full = cpu.idle_share(machine.LOAD, before, after) < 0.02
-        self.say(f"  {case:24} {subject.name:14} round {number + 1}: "
-                 f"{taken.microseconds:8.2f} us  {taken.rate:9.0f}/s  "
-                 f"proxy {100 * taken.busy:3.0f} %" + ("  load saturated" if full else ""))
-        if taken.busy < load.BUSY and full:
+        figures = {"cpu_us": taken.microseconds, "rate": taken.rate, "busy": taken.busy}
+        if per:
+            figures[per[0]] = per[1](taken)
+        for metric, value in figures.items():
+            self.results.add(scenario, case, subject.name, metric, number, value)
+        self.say(f"  {case:22} {subject.name:14} {number + 1}: "
+                 f"{taken.microseconds:9.2f} us {taken.rate:9.0f}/s  "
+                 f"proxy {100 * taken.busy:3.0f} %" + ("  load's core full" if full else ""))
+        if full and taken.busy < load.BUSY:
             self.results.note(scenario, case, subject.name,
-                              "the load generator was saturated before the proxy")
+                              "the load's core was full before the proxy's")
+
+
+def unfit(subject, job):
+    """Why a proxy is not asked to do this; None where it is."""
+    if len(job.tokens) > subject.most_tokens:
+        return subject.why_not_more
+    if len(job.rules) > subject.most_rules:
+        return f"not measured with more than {subject.most_rules} rules"
+    if job.tls and "tls" in subject.cannot:
+        return "no TLS"
+    return None

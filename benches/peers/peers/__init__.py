@@ -5,10 +5,15 @@ Each is configured for the same job: HTTP Basic credentials, a method and a path
 those that its own documentation recommends for load; a comment names where.
 """
 
+from .apache import Apache
+from .caddy import Caddy
+from .envoy import Envoy
 from .haproxy import Haproxy
 from .nginx import Nginx
+from .pingora import Pingora
 from .sidgate import Sidgate
+from .traefik import Traefik
 
 __all__ = ["PEERS", "Sidgate"]
 
-PEERS = {peer.name: peer for peer in (Nginx, Haproxy)}
+PEERS = {peer.name: peer for peer in (Nginx, Haproxy, Envoy, Traefik, Caddy, Apache, Pingora)}

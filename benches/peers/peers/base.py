@@ -65,6 +65,8 @@ class Peer:
         folder = work / self.name.replace(":", "-")
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
+        # Some of them serve as a user of their own.
+        folder.chmod(0o755)
         port = free_port()
         command = self.configure(folder, job, port, upstream)
         process = Process(machine.pinned(command, cores or machine.PROXY), folder / "output",
@@ -93,3 +95,11 @@ def regex(rule, sid="[^/]+"):
     segments = (sid if s == "{sid}" else "[^/]+" if s.startswith("{") else s
                 for s in rule[1].split("/"))
     return "^" + "/".join(segments) + "$"
+
+
+def by_pattern(rules):
+    """The methods of each pattern; those with literals first, as they are tried in turn."""
+    found = {}
+    for rule in sorted(rules, key=lambda rule: [s.startswith("{") for s in rule[1].split("/")]):
+        found.setdefault(regex(rule), []).append(rule[0])
+    return found

@@ -1,11 +1,10 @@
 """nginx."""
 
 import os
-import signal
 
 from harness import machine
 from harness.tools import certificate
-from .base import Peer, regex
+from .base import Peer, by_pattern
 
 MAIN = """\
 # One worker; open files and connections raised ("Core functionality": worker_connections,
@@ -87,14 +86,6 @@ TLS = """\
 """
 
 
-def by_pattern(rules):
-    """The methods of each pattern, in the order of the rules."""
-    found = {}
-    for rule in rules:
-        found.setdefault(regex(rule), []).append(rule[0])
-    return found
-
-
 class Nginx(Peer):
     name = "nginx"
     most_tokens = 10_000
@@ -131,9 +122,7 @@ class Nginx(Peer):
         os.replace(folder / "htpasswd.new", folder / "htpasswd")
 
     def reload(self, running):
-        """The password file is read for every request: there is nothing to say to it. The
-        signal is sent all the same, for whoever reloads after every change."""
-        running.process.signal(signal.SIGHUP)
+        """The password file is read for every request: there is nothing to say to it."""
 
     def configuration(self, folder):
         return [folder / "nginx.conf"]

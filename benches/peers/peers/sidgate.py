@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import signal
 import tomllib
 
 from harness import machine
@@ -92,9 +91,7 @@ class Sidgate(Peer):
         os.replace(folder / "tokens.new", path)
 
     def reload(self, running):
-        """A replaced file is noticed; the signal spares the wait for a file system that does
-        not tell."""
-        running.process.signal(signal.SIGHUP)
+        """The files are watched: the move that replaced one was the reload."""
 
     def configuration(self, folder):
         return [folder / "sidgate.toml", folder / "catalog.toml"]
