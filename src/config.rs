@@ -265,6 +265,12 @@ pub struct Limits {
     pub body: Option<u64>,
     /// Streams on an HTTP/2 connection. Default 100.
     pub h2_streams: u32,
+    /// Frames of an HTTP/2 connection in 10 s that carry nothing (PING, SETTINGS, resets
+    /// and their like), and four more for each that carries something; beyond, the
+    /// connection is ended. Default 1,000.
+    pub h2_control_frames: u32,
+    /// Streams that a client may have reset before they were looked at. Default 20.
+    pub h2_resets: usize,
     /// Bytes of an HTTP/2 header list. Default 16 KiB.
     pub h2_header_list: u32,
     /// Flow-control window of an HTTP/2 stream. Default 64 KiB.
@@ -299,6 +305,9 @@ pub struct Timeouts {
     pub send_idle: Option<Duration>,
     /// Between two requests. Default 60 s.
     pub keep_alive: Duration,
+    /// An HTTP/2 connection that is quiet for so long is asked whether it lives, and has as
+    /// long again to answer. Default 20 s.
+    pub h2_ping: Duration,
     /// A whole request. Default none.
     pub total: Option<Duration>,
     /// A tunnel without a byte either way. Default 1 h.

@@ -39,7 +39,7 @@ use tokio::sync::Notify;
 pub use self::body::Body;
 pub use self::gate::{Active, Gate};
 
-use self::body::{RequestBody, UploadProgress};
+use self::body::{EndBy, RequestBody, UploadProgress};
 use self::context::{Decision, Exchange, RequestIds};
 use self::deliver::{Passed, deliver, switch};
 use self::gate::Local;
@@ -111,6 +111,12 @@ impl Worker {
         for upstream in &self.local().upstreams {
             upstream.sweep();
         }
+    }
+
+    /// The whole HTTP/1.1 answer to a connection that there is no room for.
+    #[must_use]
+    pub fn overloaded(&self) -> Vec<u8> {
+        respond::overloaded(&self.ids.next())
     }
 
     /// Ends when no request is in flight, tunnels included.
@@ -187,12 +193,11 @@ impl Worker {
                 Rc::clone(&exchange.received),
                 settings.limits.body,
                 settings.timeouts.body_idle,
+                &self.metrics,
             )
             .without_trailer(version::naming(&permit)),
         };
-        let total = [settings.timeouts.total, upstream.total()];
-        let end_by = total.into_iter().flatten().min();
-        let end_by = end_by.map(|total| tokio::time::Instant::now() + total);
+        let end_by = EndBy::soonest(settings.timeouts.total, upstream.total());
         let outgoing = Outgoing {
             method: parts.method,
             target: sound.target,

@@ -6,7 +6,9 @@
 
 mod admission;
 mod connection;
+mod frames;
 mod listener;
+mod shed;
 mod stream;
 mod worker;
 
@@ -45,6 +47,10 @@ pub trait Handler: 'static {
         request: Request<Incoming>,
     ) -> impl Future<Output = Result<Response<Self::Body>, Infallible>> + 'static;
 
+    /// A whole HTTP/1.1 answer, which closes its connection, for a client that there is no
+    /// room for.
+    fn overloaded(&self) -> Vec<u8>;
+
     /// Ends when no request is in flight, tunnels included: those outlive the connection
     /// that they came by.
     fn settled(&self) -> impl Future<Output = ()>;
@@ -78,4 +84,19 @@ pub enum Event {
     HandshakeTimeout,
     /// A deadline of an HTTP connection ended it.
     Expired(crate::net::deadline::Expired),
+    /// An HTTP/2 PING was not answered in time.
+    PingTimeout,
+    /// A client ended its own connection by what it sent.
+    Fault(Fault),
+}
+
+/// What a client sent that ended its connection without an answer of the handler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// A head that is larger than may be.
+    HeadTooLarge,
+    /// What is not HTTP.
+    Malformed,
+    /// More HTTP/2 frames or resets than may be.
+    Flood,
 }

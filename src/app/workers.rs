@@ -17,7 +17,7 @@ use crate::config::Settings;
 use crate::net::deadline::Expired;
 use crate::net::{Peer, StreamPace};
 use crate::proxy::{Body, Worker};
-use crate::server::{self, Event, Handler, Listeners, Refused, Stop};
+use crate::server::{self, Event, Fault, Handler, Listeners, Refused, Stop};
 use crate::telemetry::metrics::{self, ConnectionKind, Protocol};
 
 /// Between two rounds of a worker's housekeeping.
@@ -163,6 +163,10 @@ impl Handler for GateHandler {
         Rc::clone(&self.0).handle(Rc::clone(peer), stream, request)
     }
 
+    fn overloaded(&self) -> Vec<u8> {
+        self.0.overloaded()
+    }
+
     async fn settled(&self) {
         self.0.settled().await;
     }
@@ -176,6 +180,15 @@ impl Handler for GateHandler {
             Event::Refused(Refused::PerPeer) => {
                 metrics.connection_refused(metrics::Refused::PerPeer);
             }
+            Event::Refused(Refused::Exhausted) => {
+                metrics.connection_refused(metrics::Refused::Exhausted);
+            }
+            Event::Fault(fault) => metrics.client_fault(match fault {
+                Fault::HeadTooLarge => metrics::Fault::HeadTooLarge,
+                Fault::Malformed => metrics::Fault::Malformed,
+                Fault::Flood => metrics::Fault::Flood,
+            }),
+            Event::PingTimeout => metrics.deadline(metrics::Deadline::H2Ping),
             Event::Handshake(ok) => metrics.tls_handshake(ok),
             Event::HandshakeTimeout => metrics.deadline(metrics::Deadline::TlsHandshake),
             Event::Expired(expired) => metrics.deadline(match expired {

@@ -221,6 +221,8 @@ fn limits(raw: raw::Limits, checker: &mut Checker) -> Limits {
     let counters = count(raw.rate_limit_counters, 1..=100_000_000);
     let headers = narrow(count(raw.headers, 1..=10_000), default.headers);
     let h2_streams = narrow(count(raw.h2_streams, 1..=100_000), default.h2_streams);
+    let control_frames = count(raw.h2_control_frames, 100..=10_000_000);
+    let h2_resets = narrow(count(raw.h2_resets, 1..=100_000), default.h2_resets);
     let target_place = raw.target.as_ref().map(Spanned::span);
     let mut size = |given, bounds| checker.size(given, bounds);
     // 65,534 is the longest target that the HTTP library represents; 8 KiB the smallest
@@ -252,6 +254,8 @@ fn limits(raw: raw::Limits, checker: &mut Checker) -> Limits {
         headers,
         body,
         h2_streams,
+        h2_control_frames: narrow(control_frames, default.h2_control_frames),
+        h2_resets,
         h2_header_list: narrow(h2_header_list, default.h2_header_list),
         h2_stream_window: narrow(h2_stream_window, default.h2_stream_window),
         h2_connection_window: narrow(h2_connection_window, default.h2_connection_window),
@@ -280,6 +284,7 @@ fn timeouts(raw: raw::Timeouts, checker: &mut Checker) -> Timeouts {
         body_idle: checker.optional_deadline(raw.body_idle, default.body_idle),
         send_idle: checker.optional_deadline(raw.send_idle, default.send_idle),
         keep_alive: checker.deadline(raw.keep_alive, default.keep_alive),
+        h2_ping: checker.deadline(raw.h2_ping, default.h2_ping),
         total: checker.optional_deadline(raw.total, default.total),
         tunnel_idle: checker.optional_deadline(raw.tunnel_idle, default.tunnel_idle),
         grace: checker

@@ -20,6 +20,7 @@ use super::version::drop_from_trailers;
 use crate::code::Code;
 use crate::net::Pace;
 use crate::net::deadline::{Alarm, Phase};
+use crate::telemetry::metrics::{Deadline, WorkerMetrics};
 
 /// Why a body ended before its end.
 #[derive(Debug, thiserror::Error)]
@@ -31,11 +32,32 @@ pub(super) enum BodyError {
     #[error("the client ended the request body early")]
     Client(#[source] hyper::Error),
     #[error("the upstream was silent for too long")]
-    UpstreamTimeout,
+    UpstreamTimeout(Deadline),
     #[error("the upstream ended its answer early")]
     Upstream(#[source] hyper::Error),
     #[error("the token was disabled, deleted or reset")]
     Revoked(Code),
+}
+
+/// When an exchange must have ended, and what says so.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct EndBy {
+    pub(super) by: Instant,
+    pub(super) deadline: Deadline,
+}
+
+impl EndBy {
+    /// The sooner one of the client's deadline and the upstream's, which begin now.
+    pub(super) fn soonest(client: Option<Duration>, upstream: Option<Duration>) -> Option<Self> {
+        let client = client.map(|total| (total, Deadline::Total));
+        let upstream = upstream.map(|total| (total, Deadline::UpstreamTotal));
+        let ends = client.into_iter().chain(upstream);
+        ends.min_by_key(|(total, _)| *total)
+            .map(|(total, deadline)| Self {
+                by: Instant::now() + total,
+                deadline,
+            })
+    }
 }
 
 /// A request's body as the upstream connection reads it.
@@ -47,6 +69,7 @@ struct Upload {
     received: Rc<Cell<u64>>,
     limit: Option<u64>,
     idle: Option<Duration>,
+    metrics: Arc<WorkerMetrics>,
     alarm: Alarm,
     waiting_since: Option<Instant>,
     /// A field that no trailer may carry, beside those that are always the gate's.
@@ -90,6 +113,7 @@ impl RequestBody {
         received: Rc<Cell<u64>>,
         limit: Option<u64>,
         idle: Option<Duration>,
+        metrics: &Arc<WorkerMetrics>,
     ) -> Self {
         Self(Some(Box::new(Upload {
             incoming,
@@ -97,6 +121,7 @@ impl RequestBody {
             received,
             limit,
             idle,
+            metrics: Arc::clone(metrics),
             alarm: Alarm::default(),
             waiting_since: None,
             without_trailer: None,
@@ -130,6 +155,7 @@ impl Upload {
                 if self.alarm.poll(cx, since + idle).is_pending() {
                     return Poll::Pending;
                 }
+                self.metrics.deadline(Deadline::BodyIdle);
                 return self.fail(Code::RequestTimeout, BodyError::RequestTimeout);
             }
         };
@@ -219,7 +245,7 @@ struct Download {
     /// Given back when the answer is whole.
     lease: Option<Lease>,
     idle: Option<Duration>,
-    end_by: Option<Instant>,
+    end_by: Option<EndBy>,
     alarm: Alarm,
     waiting_since: Option<Instant>,
 }
@@ -247,7 +273,7 @@ impl Body {
         incoming: Incoming,
         lease: Lease,
         idle: Option<Duration>,
-        end_by: Option<Instant>,
+        end_by: Option<EndBy>,
     ) -> Self {
         if incoming.is_end_stream() {
             lease.give_back();
@@ -275,8 +301,8 @@ impl Body {
 
 impl Download {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if self.end_by.is_some_and(|by| Instant::now() >= by) {
-            return Poll::Ready(Some(Err(BodyError::UpstreamTimeout)));
+        if let Some(end) = self.end_by.filter(|end| Instant::now() >= end.by) {
+            return Poll::Ready(Some(Err(BodyError::UpstreamTimeout(end.deadline))));
         }
         match Pin::new(&mut self.incoming).poll_frame(cx) {
             Poll::Ready(Some(Ok(mut frame))) => {
@@ -296,13 +322,17 @@ impl Download {
             Poll::Ready(Some(Err(e))) => Poll::Ready(Some(Err(BodyError::Upstream(e)))),
             Poll::Pending => {
                 let since = *self.waiting_since.get_or_insert_with(Instant::now);
-                let idle = self.idle.map(|idle| since + idle);
-                let Some(by) = idle.into_iter().chain(self.end_by).min() else {
+                let idle = self.idle.map(|idle| EndBy {
+                    by: since + idle,
+                    deadline: Deadline::UpstreamBodyIdle,
+                });
+                let ends = idle.into_iter().chain(self.end_by);
+                let Some(end) = ends.min_by_key(|end| end.by) else {
                     return Poll::Pending;
                 };
                 self.alarm
-                    .poll(cx, by)
-                    .map(|()| Some(Err(BodyError::UpstreamTimeout)))
+                    .poll(cx, end.by)
+                    .map(|()| Some(Err(BodyError::UpstreamTimeout(end.deadline))))
             }
         }
     }
@@ -350,7 +380,8 @@ impl HttpBody for Body {
                 }
             }
             // The head is out already: the record alone can tell what went wrong.
-            Poll::Ready(Some(Err(BodyError::UpstreamTimeout))) => {
+            Poll::Ready(Some(Err(BodyError::UpstreamTimeout(deadline)))) => {
+                exchange.worker.metrics.deadline(*deadline);
                 exchange.code = Code::UpstreamTimeout;
             }
             Poll::Ready(Some(Err(BodyError::Revoked(code)))) => exchange.code = *code,

@@ -18,6 +18,7 @@ use crate::code::Code;
 use crate::limit::Place;
 use crate::net::{Peer, StreamPace};
 use crate::telemetry::access::Record;
+use crate::telemetry::metrics::Deadline;
 use crate::token::Sid;
 
 /// What is known of a request and its answer. Dropped with the last of the answer, which
@@ -143,6 +144,9 @@ impl Drop for Exchange {
             upstream_duration: self.upstream_duration,
         };
         let worker = &self.worker;
+        if self.stream.as_ref().is_some_and(|stream| stream.stalled()) {
+            worker.metrics.deadline(Deadline::SendIdle);
+        }
         worker.log.borrow_mut().record(&record);
         worker.metrics.request(
             self.code,
@@ -191,7 +195,7 @@ impl RequestIds {
         }
     }
 
-    fn next(&self) -> RequestId {
+    pub(super) fn next(&self) -> RequestId {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let number = self.next.get();
         self.next.set(number.wrapping_add(1));

@@ -4,7 +4,7 @@ use http::header::{CONNECTION, HeaderValue, UPGRADE};
 use http::{Response, Version};
 use hyper::upgrade::OnUpgrade;
 
-use super::body::Body;
+use super::body::{Body, EndBy};
 use super::context::{Decision, Exchange};
 use super::gate::Local;
 use super::upstream::Answer;
@@ -14,7 +14,7 @@ use crate::code::Code;
 /// What the walk ends in.
 pub(super) enum Passed {
     /// An answer, and when its body must have ended.
-    Answer(Answer, Option<tokio::time::Instant>),
+    Answer(Answer, Option<EndBy>),
     /// The upstream switches protocols, as this client asked.
     Switched(Answer, OnUpgrade),
 }
@@ -24,7 +24,7 @@ pub(super) fn deliver(
     mut exchange: Box<Exchange>,
     answer: Answer,
     local: &Local,
-    end_by: Option<tokio::time::Instant>,
+    end_by: Option<EndBy>,
 ) -> Response<Body> {
     let (mut parts, incoming) = answer.response.into_parts();
     exchange.code = Code::Ok;

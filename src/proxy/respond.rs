@@ -11,7 +11,7 @@ use http::header::{
 use http::{HeaderMap, Response};
 
 use super::body::Body;
-use super::context::{Decision, Exchange};
+use super::context::{Decision, Exchange, RequestId};
 use super::headers::X_REQUEST_ID;
 use super::limits;
 use crate::auth::Denial;
@@ -76,7 +76,8 @@ pub(super) fn refuse(
         .denial
         .as_ref()
         .map_or(&[][..], Denial::required_scopes);
-    let text = document(code, refusal.detail.as_deref(), required, &exchange);
+    let id = exchange.request_id;
+    let text = document(code, refusal.detail.as_deref(), required, &id);
     exchange.code = code;
     exchange.status = status.as_u16();
     if let Some(denial) = refusal.denial {
@@ -116,12 +117,24 @@ pub(super) fn refuse(
     response
 }
 
-fn document(
-    code: Code,
-    detail: Option<&str>,
-    required: &[Arc<str>],
-    exchange: &Exchange,
-) -> String {
+/// The whole HTTP/1.1 answer to a connection that there is no room for.
+pub(super) fn overloaded(id: &RequestId) -> Vec<u8> {
+    let body = document(Code::Overloaded, None, &[], id);
+    let head = format!(
+        "HTTP/1.1 503 Service Unavailable\r\n\
+         content-type: application/problem+json\r\n\
+         cache-control: no-store\r\n\
+         x-request-id: {}\r\n\
+         retry-after: 1\r\n\
+         connection: close\r\n\
+         content-length: {}\r\n\r\n",
+        id.as_str(),
+        body.len(),
+    );
+    (head + &body).into_bytes()
+}
+
+fn document(code: Code, detail: Option<&str>, required: &[Arc<str>], id: &RequestId) -> String {
     let mut text = String::with_capacity(256);
     let name = code.as_str();
     // Neither code, title, status nor id holds a character that JSON escapes.
@@ -146,12 +159,7 @@ fn document(
         }
         text.push(']');
     }
-    write!(
-        text,
-        r#","request_id":"{}"}}"#,
-        exchange.request_id.as_str()
-    )
-    .expect("a String takes all");
+    write!(text, r#","request_id":"{}"}}"#, id.as_str()).expect("a String takes all");
     text.push('\n');
     text
 }

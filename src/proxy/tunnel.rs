@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::context::Exchange;
 use super::revoke::Revocable;
 use super::upstream::Lease;
+use crate::telemetry::metrics::{Deadline, WorkerMetrics};
 
 /// Bytes that may be on their way in one direction.
 const BUFFER: usize = 16 * 1024;
@@ -44,7 +45,7 @@ pub(super) async fn run(tunnel: Tunnel) {
         Ok((client, server)) => {
             let ended = Revocable::ended(exchange.revocable.clone());
             tokio::select! {
-                result = relay(client, server, &up, &down, idle) => {
+                result = relay(client, server, &up, &down, idle, &metrics) => {
                     if let Err(e) = result {
                         tracing::debug!(error = %e, "tunnel ended");
                     }
@@ -65,6 +66,7 @@ async fn relay(
     up: &Cell<u64>,
     down: &Cell<u64>,
     idle: Option<Duration>,
+    metrics: &WorkerMetrics,
 ) -> io::Result<()> {
     let last = Cell::new(Instant::now());
     let (from_client, to_client) = tokio::io::split(TokioIo::new(client));
@@ -89,7 +91,10 @@ async fn relay(
     };
     tokio::select! {
         ended = both => ended.map(|_| ()),
-        () = silence => Err(io::ErrorKind::TimedOut.into()),
+        () = silence => {
+            metrics.deadline(Deadline::TunnelIdle);
+            Err(io::ErrorKind::TimedOut.into())
+        }
     }
 }
 

@@ -13,16 +13,15 @@ use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
 use hyper::body::{Body as _, Incoming};
-use tokio::time::Instant;
 
 use self::pool::{Connection, ServerPool, Waited};
 use self::servers::{InFlight, ServerState, UpstreamState};
-use super::body::{RequestBody, UploadProgress};
+use super::body::{EndBy, RequestBody, UploadProgress};
 use crate::auth::Permit;
 use crate::code::Code;
 use crate::config::Protocol;
 use crate::net::deadline::{Expired, Phase};
-use crate::telemetry::metrics::WorkerMetrics;
+use crate::telemetry::metrics::{Deadline, WorkerMetrics};
 
 pub(super) use self::pool::Lease;
 
@@ -47,7 +46,7 @@ pub(super) struct Outgoing {
     /// `None` where there is no body.
     pub(super) upload: Option<Rc<UploadProgress>>,
     /// When the whole exchange must have ended.
-    pub(super) end_by: Option<Instant>,
+    pub(super) end_by: Option<EndBy>,
 }
 
 /// An upstream's answer, and the connection that its body still occupies.
@@ -197,14 +196,17 @@ impl Upstream {
         pool: &Rc<ServerPool>,
         request: Request<RequestBody>,
         upload: Option<&Rc<UploadProgress>>,
-        end_by: Option<Instant>,
+        end_by: Option<EndBy>,
         fresh: bool,
     ) -> Attempt {
         let attempt = async {
             match pool.connection(fresh).await {
                 Ok(lease) => self.exchange(lease, request, upload).await,
                 Err(Waited::Overloaded) => Attempt::Failed(Code::Overloaded),
-                Err(Waited::TimedOut) => Attempt::Unsent(request, Code::UpstreamTimeout),
+                Err(Waited::TimedOut) => {
+                    self.metrics.deadline(Deadline::UpstreamConnect);
+                    Attempt::Unsent(request, Code::UpstreamTimeout)
+                }
                 Err(Waited::Unreachable(e)) => {
                     tracing::debug!(server = %pool.url(), error = %e, "cannot connect");
                     Attempt::Unsent(request, Code::UpstreamUnreachable)
@@ -213,9 +215,10 @@ impl Upstream {
         };
         match end_by {
             None => attempt.await,
-            Some(by) => tokio::time::timeout_at(by, attempt)
-                .await
-                .unwrap_or(Attempt::Failed(Code::UpstreamTimeout)),
+            Some(end) => match tokio::time::timeout_at(end.by, attempt).await {
+                Ok(attempt) => attempt,
+                Err(_) => self.timed_out(end.deadline),
+            },
         }
     }
 
@@ -257,7 +260,7 @@ impl Upstream {
                 let response = connection.sender.try_send_request(request);
                 match answer_within(timeouts.first_byte, upload, response).await {
                     Some(sent) => sent,
-                    None => return Attempt::Failed(Code::UpstreamTimeout),
+                    None => return self.timed_out(Deadline::UpstreamFirstByte),
                 }
             }
         };
@@ -282,13 +285,18 @@ impl Upstream {
         let expired = lease.expired();
         tracing::debug!(server = %lease.url(), error = %error, ?expired, "no answer");
         match (expired, spare) {
-            (Some(Expired::FirstByte | Expired::Head | Expired::SendIdle), _) => {
-                Attempt::Failed(Code::UpstreamTimeout)
-            }
+            (Some(Expired::FirstByte), _) => self.timed_out(Deadline::UpstreamFirstByte),
+            (Some(Expired::Head), _) => self.timed_out(Deadline::UpstreamHead),
+            (Some(Expired::SendIdle), _) => self.timed_out(Deadline::UpstreamSendIdle),
             _ if error.is_parse() => Attempt::Failed(Code::UpstreamBadResponse),
             (_, Some(spare)) => Attempt::Stale(spare),
             _ => Attempt::Failed(Code::UpstreamBadResponse),
         }
+    }
+
+    fn timed_out(&self, deadline: Deadline) -> Attempt {
+        self.metrics.deadline(deadline);
+        Attempt::Failed(Code::UpstreamTimeout)
     }
 }
 

@@ -23,6 +23,8 @@ pub enum Refused {
     Total,
     /// The peer holds as many as it may.
     PerPeer,
+    /// The process can open no more; those that wait are accepted when it can.
+    Exhausted,
 }
 
 /// One open connection; counted until it is dropped.

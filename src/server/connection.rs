@@ -1,5 +1,6 @@
 //! One client's connection: TLS, which HTTP it is, and its messages until it ends.
 
+use std::error::Error as _;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::IpAddr;
@@ -7,7 +8,6 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use http::Request;
 use hyper::body::Incoming;
@@ -18,25 +18,22 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
+use super::frames::{Counted, FLOOD};
 use super::stream::{NextStream, StreamExecutor};
 use super::worker::Shared;
-use super::{Event, Handler};
+use super::{Event, Fault, Handler};
 use crate::config::Settings;
 use crate::net::deadline::Phase;
 use crate::net::{DeadlineIo, Pace, Paces, Peer, tls};
 
 /// The HTTP/2 connection preface (RFC 9113 3.4); no HTTP/1.1 request begins so.
-const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Reading and writing buffers of an HTTP/1.1 connection grow up to this.
 const BUFFER: usize = 64 * 1024;
 
 /// The header count that hyper parses without an allocation.
 const HYPER_HEADERS: usize = 100;
-
-/// An HTTP/2 connection that is quiet for so long is asked whether it lives, and has as
-/// long again to answer.
-const H2_PING: Duration = Duration::from_secs(20);
 
 /// Serves a connection to its end.
 pub(super) async fn serve<H: Handler>(
@@ -48,7 +45,7 @@ pub(super) async fn serve<H: Handler>(
     // Answers are written whole; waiting to fill a packet only adds latency.
     socket.set_nodelay(true).ok();
     let Some(config) = shared.handler.tls() else {
-        return plain(shared, &settings, socket, address).await;
+        return begin(shared, &settings, socket, address, false, None).await;
     };
     let handshake = TlsAcceptor::from(config).accept(socket);
     let handshake = tokio::time::timeout(settings.timeouts.tls_handshake, handshake);
@@ -59,26 +56,31 @@ pub(super) async fn serve<H: Handler>(
     shared.handler.observe(Event::Handshake(done.is_ok()));
     match done {
         Ok(stream) => {
-            let http2 = stream.get_ref().1.alpn_protocol() == Some(tls::ALPN_H2);
-            let peer = peer(&settings, address, true, http2);
-            let io = DeadlineIo::new(stream, Arc::clone(&peer.pace));
-            speak(shared, &settings, Rc::new(peer), io).await;
+            let agreed = stream.get_ref().1.alpn_protocol();
+            let agreed = agreed.map(|protocol| protocol == tls::ALPN_H2);
+            begin(shared, &settings, stream, address, true, agreed).await;
         }
         Err(e) => tracing::debug!(peer = %address, error = %e, "TLS handshake failed"),
     }
 }
 
-/// Plaintext: the first bytes tell HTTP/2 with prior knowledge from HTTP/1.1.
-async fn plain<H: Handler>(
+/// Which HTTP it is, by what was agreed on or else by its first bytes: HTTP/2 begins with
+/// its preface, which has the deadlines of a head in any case.
+async fn begin<H, T>(
     shared: &Rc<Shared<H>>,
     settings: &Settings,
-    socket: TcpStream,
+    socket: T,
     address: IpAddr,
-) {
+    tls: bool,
+    agreed: Option<bool>,
+) where
+    H: Handler,
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let pace = Arc::new(Pace::new(paces(settings), false));
     let mut io = DeadlineIo::new(socket, Arc::clone(&pace));
     let mut begun = Begun::default();
-    let http2 = loop {
+    let is_preface = loop {
         match begun.read_from(&mut io).await {
             Ok(0) => return,
             Ok(_) if begun.bytes() == PREFACE => break true,
@@ -93,24 +95,18 @@ async fn plain<H: Handler>(
         }
     };
     // The head has begun with those bytes, so an HTTP/1.1 connection keeps its pace.
-    let peer = if http2 {
-        peer(settings, address, false, true)
+    let peer = if agreed.unwrap_or(is_preface) {
+        let pace = Pace::new(paces(settings), true);
+        // The preface is through; what comes next is paced as any quiet connection.
+        pace.enter(Phase::Idle);
+        Peer::new(address, tls, true, Arc::new(pace))
     } else {
-        Peer::new(address, false, false, pace)
+        Peer::new(address, tls, false, pace)
     };
     let io = io
         .with_pace(Arc::clone(&peer.pace))
         .map(|socket| Resumed { begun, socket });
     speak(shared, settings, Rc::new(peer), io).await;
-}
-
-fn peer(settings: &Settings, address: IpAddr, tls: bool, http2: bool) -> Peer {
-    let pace = Pace::new(paces(settings), http2);
-    if http2 {
-        // The preface is through; what comes next is paced as any quiet connection.
-        pace.enter(Phase::Idle);
-    }
-    Peer::new(address, tls, http2, Arc::new(pace))
 }
 
 fn paces(settings: &Settings) -> Paces {
@@ -191,12 +187,14 @@ async fn speak_http2<H, T>(
         .initial_stream_window_size(limits.h2_stream_window)
         .initial_connection_window_size(limits.h2_connection_window)
         .max_send_buf_size(BUFFER)
-        .keep_alive_interval(H2_PING)
-        .keep_alive_timeout(H2_PING);
+        .max_pending_accept_reset_streams(limits.h2_resets)
+        .keep_alive_interval(settings.timeouts.h2_ping)
+        .keep_alive_timeout(settings.timeouts.h2_ping);
     let service = service_fn(|request: Request<Incoming>| {
         peer.pace.begin_exchange();
         shared.handler.handle(peer, Some(next.begin()), request)
     });
+    let io = Counted::new(io, limits.h2_control_frames);
     let connection = pin!(builder.serve_connection(TokioIo::new(io), service));
     drive(shared, connection, |c| c.graceful_shutdown()).await;
 }
@@ -204,6 +202,7 @@ async fn speak_http2<H, T>(
 /// Polls a connection to its end, and tells it once when the worker drains.
 async fn drive<H, C>(shared: &Rc<Shared<H>>, mut connection: Pin<&mut C>, drain: fn(Pin<&mut C>))
 where
+    H: Handler,
     C: Future<Output = hyper::Result<()>>,
 {
     // Registers this task once: a connection is polled by one task for all its life.
@@ -227,6 +226,34 @@ where
     .await;
     if let Err(e) = ended {
         tracing::debug!(error = %e, "connection ended");
+        if let Some(event) = fault(&e) {
+            shared.handler.observe(event);
+        }
+    }
+}
+
+/// What ended a connection, where it is more than the client's leaving.
+fn fault(error: &hyper::Error) -> Option<Event> {
+    if error.is_parse_too_large() {
+        return Some(Event::Fault(Fault::HeadTooLarge));
+    }
+    if error.is_parse() {
+        return Some(Event::Fault(Fault::Malformed));
+    }
+    if error.is_timeout() {
+        return Some(Event::PingTimeout);
+    }
+    let source = error.source()?;
+    if let Some(error) = source.downcast_ref::<io::Error>() {
+        return (error.kind() == FLOOD).then_some(Event::Fault(Fault::Flood));
+    }
+    let error = source.downcast_ref::<h2::Error>()?;
+    match error.reason()? {
+        _ if error.is_remote() => None,
+        // What hyper ends a connection with where nobody answered its PING.
+        h2::Reason::NO_ERROR => Some(Event::PingTimeout),
+        h2::Reason::ENHANCE_YOUR_CALM => Some(Event::Fault(Fault::Flood)),
+        _ => Some(Event::Fault(Fault::Malformed)),
     }
 }
 

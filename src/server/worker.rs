@@ -11,8 +11,9 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{Notify, watch};
 
-use super::admission::Admission;
+use super::admission::{Admission, Refused};
 use super::connection;
+use super::shed::shed;
 use super::{Event, Handler};
 
 /// How long accepting rests when the process is out of file descriptors or memory.
@@ -66,6 +67,8 @@ pub(super) struct Shared<H> {
     pub(super) handler: Rc<H>,
     pub(super) draining: Cell<bool>,
     pub(super) drain: Notify,
+    /// Connections that are being told that there is no room.
+    pub(super) shedding: Cell<usize>,
     connections: Cell<usize>,
     closed: Notify,
 }
@@ -107,6 +110,7 @@ async fn serve<H: Handler>(worker: Worker, handler: impl FnOnce() -> Rc<H>) -> i
         handler: handler(),
         draining: Cell::new(false),
         drain: Notify::new(),
+        shedding: Cell::new(0),
         connections: Cell::new(0),
         closed: Notify::new(),
     });
@@ -167,6 +171,7 @@ async fn accept<H: Handler>(
             Ok((socket, address)) => open(shared, number, admission, socket, address),
             Err(e) if is_exhaustion(&e) => {
                 tracing::warn!(error = %e, "cannot accept; resting");
+                shared.handler.observe(Event::Refused(Refused::Exhausted));
                 tokio::time::sleep(BACK_OFF).await;
             }
             // The peer went away before it was accepted.
@@ -201,7 +206,7 @@ fn open<H: Handler>(
         Err(refused) => {
             tracing::debug!(peer = %address.ip(), ?refused, "connection refused");
             shared.handler.observe(Event::Refused(refused));
-            return;
+            return shed(shared, socket);
         }
     };
     shared.connections.set(shared.connections.get() + 1);

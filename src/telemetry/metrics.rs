@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 
 use prometheus_client::registry::Registry;
 
-pub use worker::{ConnectionKind, Deadline, Protocol, Refused, TokenLimit, WorkerMetrics};
+pub use worker::{ConnectionKind, Deadline, Fault, Protocol, Refused, TokenLimit, WorkerMetrics};
 
 /// The media type of [`Metrics::encode`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

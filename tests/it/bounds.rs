@@ -1,5 +1,6 @@
 //! Every wait has a deadline and every size a bound.
 
+mod counted;
 mod heads;
 mod slow;
 mod stop;
@@ -8,6 +9,7 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
+use crate::support::http2::frames::Frames;
 use crate::support::{ALICE, BOB, Client, Gate, Recorder, eventually};
 
 #[test]
@@ -97,11 +99,18 @@ fn connections_of_one_peer_are_bounded() {
     for _ in 0..3 {
         let mut client = gate.connect();
         let _ = client.try_send(gate.ask("GET", "/v1/items").bytes());
-        assert!(
-            client.try_reply("GET").is_err(),
-            "a fifth connection is not served"
-        );
+        let reply = client.reply("GET");
+        reply.assert_refused(503, "overloaded");
+        assert_eq!(reply.header("retry-after"), Some("1"));
+        assert!(client.ends_within(Duration::from_secs(5)));
     }
+    // In HTTP/2's own words, and without any to who says nothing.
+    let mut client = Frames::connect(gate.address());
+    let outcome = client.read_until(Duration::from_secs(5), |seen| seen.closed);
+    assert_eq!(outcome.goaway(), Some(11), "ENHANCE_YOUR_CALM");
+    assert!(outcome.closed);
+    let mut silent = gate.connect();
+    assert!(silent.ends_within(Duration::from_secs(10)));
     held[0].send(gate.ask("GET", "/v1/items").bytes());
     assert_eq!(
         held[0].reply("GET").status,
@@ -110,7 +119,8 @@ fn connections_of_one_peer_are_bounded() {
     );
     held.pop();
     eventually("a place is free again", Duration::from_secs(5), || {
-        gate.ask("GET", "/v1/items").try_send().ok()
+        let reply = gate.ask("GET", "/v1/items").try_send().ok()?;
+        (reply.status == 401).then_some(())
     });
 }
 

@@ -10,7 +10,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
 
 use super::worker::{
-    BOUNDS, CLASSES, ConnectionKind, Count, Deadline, Gauge, Histogram, Outcomes, Refused,
+    BOUNDS, CLASSES, ConnectionKind, Count, Deadline, Fault, Gauge, Histogram, Outcomes, Refused,
     TokenLimit,
 };
 use super::{Observed, State, WorkerMetrics};
@@ -103,6 +103,13 @@ fn connections(state: &State, to: &mut DescriptorEncoder<'_>) -> Result<(), Erro
     for reason in Refused::ALL {
         let value = state.sum(|worker| &worker.refused[reason as usize]);
         count(&mut metric, &[("reason", reason.as_str())], value)?;
+    }
+    let help = "Client connections that were ended for what they sent, without an answer";
+    let name = "connections_faulty";
+    let mut metric = to.encode_descriptor(name, help, None, MetricType::Counter)?;
+    for fault in Fault::ALL {
+        let value = state.sum(|worker| &worker.faults[fault as usize]);
+        count(&mut metric, &[("fault", fault.as_str())], value)?;
     }
     let help = "TLS handshakes of clients";
     let metric = to.encode_descriptor("tls_handshakes", help, None, MetricType::Counter)?;

@@ -30,8 +30,19 @@ pub enum Refused {
     Total,
     /// Its peer has as many as it may.
     PerPeer,
-    /// The process is at its limit.
-    Overloaded,
+    /// The process can open no more.
+    Exhausted,
+}
+
+/// What a client sent that ended its connection without an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// A head that is larger than may be.
+    HeadTooLarge,
+    /// What is not HTTP.
+    Malformed,
+    /// More HTTP/2 frames or resets than may be.
+    Flood,
 }
 
 /// A limit of one token or account.
@@ -60,6 +71,10 @@ pub enum Deadline {
     SendIdle,
     /// The whole request.
     Total,
+    /// A byte in a tunnel, either way.
+    TunnelIdle,
+    /// An answer to an HTTP/2 PING.
+    H2Ping,
     /// A connection to a server.
     UpstreamConnect,
     /// A server's first byte.
@@ -99,6 +114,7 @@ pub struct WorkerMetrics {
     pub(super) upstream: Histogram,
     pub(super) connections: [Gauge; ConnectionKind::ALL.len()],
     pub(super) refused: [Count; Refused::ALL.len()],
+    pub(super) faults: [Count; Fault::ALL.len()],
     pub(super) deadlines: [Count; Deadline::ALL.len()],
     pub(super) connects: Outcomes,
     pub(super) retries: Count,
@@ -157,6 +173,11 @@ impl WorkerMetrics {
     /// A client's connection was closed unserved.
     pub fn connection_refused(&self, reason: Refused) {
         at(&self.refused, reason as usize).add(1);
+    }
+
+    /// A client's connection was ended for what it sent, without an answer.
+    pub fn client_fault(&self, fault: Fault) {
+        at(&self.faults, fault as usize).add(1);
     }
 
     /// A deadline passed.
@@ -227,13 +248,25 @@ impl ConnectionKind {
 }
 
 impl Refused {
-    pub(super) const ALL: [Self; 3] = [Self::Total, Self::PerPeer, Self::Overloaded];
+    pub(super) const ALL: [Self; 3] = [Self::Total, Self::PerPeer, Self::Exhausted];
 
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Total => "total",
             Self::PerPeer => "per_peer",
-            Self::Overloaded => "overloaded",
+            Self::Exhausted => "exhausted",
+        }
+    }
+}
+
+impl Fault {
+    pub(super) const ALL: [Self; 3] = [Self::HeadTooLarge, Self::Malformed, Self::Flood];
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::HeadTooLarge => "head_too_large",
+            Self::Malformed => "malformed",
+            Self::Flood => "h2_flood",
         }
     }
 }
@@ -250,7 +283,7 @@ impl TokenLimit {
 }
 
 impl Deadline {
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::FirstByte,
         Self::TlsHandshake,
         Self::Head,
@@ -258,6 +291,8 @@ impl Deadline {
         Self::BodyIdle,
         Self::SendIdle,
         Self::Total,
+        Self::TunnelIdle,
+        Self::H2Ping,
         Self::UpstreamConnect,
         Self::UpstreamFirstByte,
         Self::UpstreamHead,
@@ -276,6 +311,8 @@ impl Deadline {
             Self::BodyIdle => ("client", "body_idle"),
             Self::SendIdle => ("client", "send_idle"),
             Self::Total => ("client", "total"),
+            Self::TunnelIdle => ("client", "tunnel_idle"),
+            Self::H2Ping => ("client", "h2_ping"),
             Self::UpstreamConnect => ("upstream", "connect"),
             Self::UpstreamFirstByte => ("upstream", "first_byte"),
             Self::UpstreamHead => ("upstream", "head"),
