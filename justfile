@@ -36,6 +36,10 @@ deny:
 bench *WORDS:
     cargo bench --locked -- {{WORDS}}
 
+# sidgate and its peers side by side; half an hour, or ARGS as `benches/peers/run --help` has them.
+peers *ARGS:
+    benches/peers/run {{ARGS}}
+
 # The library's documentation, in a browser.
 doc:
     cargo doc --locked --no-deps --document-private-items --open

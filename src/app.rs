@@ -24,6 +24,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use self::signals::{Hangup, Stops};
+pub use self::workers::GateHandler;
 use crate::admin::AdminListener;
 use crate::auth::Keys;
 use crate::config::{self, Config, Settings};

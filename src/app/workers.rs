@@ -124,7 +124,7 @@ impl Drop for End {
 }
 
 /// The proxy as the server's handler.
-struct GateHandler(Rc<Worker>);
+pub struct GateHandler(pub Rc<Worker>);
 
 fn handler(shared: &Shared, number: usize) -> Rc<GateHandler> {
     let worker = Worker::new(

@@ -4,7 +4,6 @@
 //!
 //! Rust's allocator is counted, on this thread. What aws-lc does in C is not seen; its
 //! one-shot SHA-256 and its HMAC contexts live on the stack.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::hint::black_box;
 use std::path::Path;
