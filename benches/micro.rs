@@ -11,7 +11,7 @@ use std::fmt::Write;
 use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -23,6 +23,7 @@ use rustix::time::{ClockId, clock_gettime};
 use sidgate::auth::target::canonical;
 use sidgate::auth::{Authentication, Denial, Keys, Permit, authenticate, authorize, public};
 use sidgate::catalog::Catalog;
+use sidgate::limit::{RateLimiter, Taking};
 use sidgate::snapshot::TokenTable;
 use sidgate::token::{AuthToken, Digest, ScopeSet, Sid, State, Texts, Token};
 
@@ -45,8 +46,10 @@ struct Head {
 }
 
 fn catalog(rules: usize) -> Arc<Catalog> {
-    let mut text =
-        String::from("[paths]\npublic = [\"GET /health\"]\n[[category]]\nname = \"All\"\n");
+    let mut text = String::from(
+        "[paths]\npublic = [\"GET /health\"]\n[[category]]\nname = \"All\"\n\
+         limits = [\"4000000000/hour\", \"4000000000/day\"]\n",
+    );
     let scopes = SCOPES.min(rules);
     for scope in 0..scopes {
         writeln!(
@@ -215,6 +218,50 @@ fn decision(criterion: &mut Criterion) {
     }
 }
 
+/// What a limit of two windows adds to a decision: one line decides, the other counts too.
+/// Every holder has its counter, as after its first request.
+fn limits(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("limits");
+    for tokens in [10, 10_000, 1_000_000] {
+        let setting = LazyCell::new(|| Setting::new(tokens, 10));
+        let limiter = LazyCell::new(|| {
+            let limiter = RateLimiter::new(Instant::now());
+            for held in &setting.held {
+                let head = head(&held.sid, held.auth_token.expose(), 0);
+                count(&limiter, &setting.decide(&head).unwrap());
+            }
+            assert_eq!(limiter.len(), tokens);
+            limiter
+        });
+        let make = || setting.own();
+        let name = format!("{tokens} tokens");
+        group.bench_function(BenchmarkId::new("decided", &name), |bencher| {
+            bencher.iter_custom(|iterations| {
+                timed(iterations, make, |head| {
+                    drop(black_box(setting.decide(head)));
+                })
+            });
+        });
+        group.bench_function(BenchmarkId::new("decided and counted", &name), |bencher| {
+            let limiter = &*limiter;
+            bencher.iter_custom(|iterations| {
+                timed(iterations, make, |head| {
+                    let permit = setting.decide(head).unwrap();
+                    count(limiter, &permit);
+                    drop(black_box(permit));
+                })
+            });
+        });
+    }
+}
+
+/// Counts a request as the proxy does.
+fn count(limiter: &RateLimiter, permit: &Permit) {
+    let (group, token) = (permit.rate().unwrap(), permit.token().unwrap());
+    let taking = limiter.take(group, token, 4_000_000, Instant::now());
+    assert!(matches!(black_box(taking), Taking::Taken(_)));
+}
+
 /// What one change costs: the new table, and letting go of the one before.
 fn change(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("one change");
@@ -243,6 +290,6 @@ criterion_group! {
         .warm_up_time(Duration::from_secs(1))
         .measurement_time(Duration::from_secs(2))
         .sample_size(20);
-    targets = decision, change
+    targets = decision, limits, change
 }
 criterion_main!(micro);

@@ -39,10 +39,11 @@ pub(super) struct Exchange {
     pub(super) revocable: Option<Rc<Revocable>>,
     /// It counts among the requests that the limit allows.
     pub(super) placed: bool,
-    /// Its place among its token's, where those are counted.
-    pub(super) token_place: Option<Place>,
+    /// Its place among its token's, where those are counted. Apart, like the next, for most
+    /// exchanges have none.
+    pub(super) token_place: Option<Box<Place>>,
     /// What its client is told of the limits that it counts towards.
-    pub(super) limits_told: Option<Told>,
+    pub(super) limits_told: Option<Box<Told>>,
     pub(super) code: Code,
     pub(super) status: u16,
     pub(super) received: Rc<Cell<u64>>,

@@ -52,7 +52,7 @@ impl Worker {
             return Ok(());
         };
         if let Some(most) = limits.requests_in_flight_per_token {
-            exchange.token_place = InFlight::enter(&gate.in_flight, token.sid, most);
+            exchange.token_place = InFlight::enter(&gate.in_flight, token.sid, most).map(Box::new);
             if exchange.token_place.is_none() {
                 self.metrics.rate_limited(TokenLimit::InFlight);
                 return Err(Refusal::new(Code::RateLimited));
@@ -70,11 +70,11 @@ impl Worker {
             Taking::Exceeded(standing) => (standing, true),
             Taking::Full => return Err(Refusal::new(Code::Overloaded)),
         };
-        exchange.limits_told = Some(Told {
+        exchange.limits_told = Some(Box::new(Told {
             standing,
             exceeded,
             headers: limits.rate_limit_headers,
-        });
+        }));
         if !exceeded {
             return Ok(());
         }
