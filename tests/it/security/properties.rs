@@ -1,15 +1,153 @@
-//! Random paths: whatever is admitted is allowed, and every way of sending decides alike.
+//! The invariants of the gate as properties: whatever is generated, they hold.
+//!
+//! [`INVARIANTS`] leads from each to its tests: properties here ([`requests`] and [`fields`] over sockets,
+//! [`decisions`] without one, [`lifetime`] for what is a matter of time), and where a property
+//! would be too small (a kill at each system call, a statistic of times), the suite that is not.
+//!
+//! What made one fail is kept beside this file and tried first from then on.
 
-use std::time::Duration;
+mod decisions;
+mod fields;
+mod lifetime;
+mod requests;
+
+use std::fmt::Debug;
+use std::fs;
+use std::path::Path;
 
 use proptest::prelude::{Strategy, prop};
-use proptest::strategy::ValueTree as _;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, FileFailurePersistence, TestRunner};
 
-use super::bench::{Bench, Way};
-use super::table::get;
-use crate::support::ALICE;
-use crate::support::http2::client::Http2;
+/// Number, invariant, and its tests, each as the file under `tests/it` and the function in it.
+const INVARIANTS: [(u8, &str, &[&str]); 14] = [
+    (
+        1,
+        "admission: what reaches the upstream is allowed to whose credentials it had",
+        &["security/properties/requests.rs admission"],
+    ),
+    (
+        2,
+        "parity: every way of sending gives one decision and one upstream request",
+        &["security/properties/requests.rs parity"],
+    ),
+    (
+        3,
+        "canonical output: the upstream sees exactly the request that was admitted",
+        &["security/properties/requests.rs canonical_output"],
+    ),
+    (
+        4,
+        "one in, one out: answers in their turn; a refused request moves no byte",
+        &["security/properties/requests.rs one_in_one_out"],
+    ),
+    (
+        5,
+        "header ownership: the gate's fields once, and only the gate's",
+        &["security/properties/fields.rs header_ownership"],
+    ),
+    (
+        6,
+        "monotone denial: less right, or more fields, never admits",
+        &[
+            "security/properties/decisions.rs monotone_denial",
+            "security/properties/fields.rs more_fields_admit_nothing",
+        ],
+    ),
+    (
+        7,
+        "revocation: nothing that starts after the answer is judged by the older state",
+        &[
+            "security/properties/lifetime.rs revocation",
+            "revocation/at_once.rs no_request_that_begins_after_an_answer_is_judged_by_the_older_state",
+        ],
+    ),
+    (
+        8,
+        "snapshot: one version explains a decision, and none goes back",
+        &[
+            "security/properties/decisions.rs one_snapshot",
+            "soak.rs requests_run_while_ten_thousand_tokens_are_replaced_ten_times_a_second",
+        ],
+    ),
+    (
+        9,
+        "last good: any bytes in the token file leave the old set or make the whole new one",
+        &[
+            "security/properties/decisions.rs last_good",
+            "reload/faulty.rs a_write_in_two_halves_is_never_seen_as_half",
+        ],
+    ),
+    (
+        10,
+        "durability: a save cut short at any call leaves the old file or the new one",
+        &[
+            "durability.rs a_save_that_is_killed_leaves_the_old_file_or_the_new_one",
+            "durability.rs everything_is_synced_before_the_next_step_builds_on_it",
+        ],
+    ),
+    (
+        11,
+        "bounded: any bytes end in their deadline and take bounded memory",
+        &["security/properties/lifetime.rs bounded"],
+    ),
+    (
+        12,
+        "fail closed: a fault refuses, never admits, and passes",
+        &["security/properties/lifetime.rs fail_closed"],
+    ),
+    (
+        13,
+        "silence: no secret is written down",
+        &["security/operations.rs no_secret_is_ever_written_down"],
+    ),
+    (
+        14,
+        "uniformity: refusals do not tell why credentials are bad",
+        &[
+            "security/properties/lifetime.rs uniformity",
+            "security/timing.rs an_unknown_sid_takes_as_long_as_a_wrong_auth_token",
+        ],
+    ),
+];
+
+#[test]
+fn every_invariant_has_its_tests() {
+    for ((number, invariant, tests), place) in INVARIANTS.into_iter().zip(1..) {
+        assert_eq!(number, place, "{invariant}");
+        for test in tests {
+            let (file, function) = test.split_once(' ').expect("a file and a function");
+            let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+            let source = fs::read_to_string(root.join(file)).unwrap();
+            let definition = format!("#[test]\nfn {function}()");
+            assert!(
+                source.contains(&definition),
+                "{number}: no {function} in {file}"
+            );
+        }
+    }
+}
+
+/// Tries so many values, and makes one that fails smaller.
+#[track_caller]
+fn holds<S: Strategy>(cases: u32, values: &S, property: impl Fn(S::Value))
+where
+    S::Value: Debug,
+{
+    let mut runner = TestRunner::new(Config {
+        cases,
+        max_shrink_iters: 300,
+        source_file: Some(file!()),
+        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
+        ..Config::default()
+    });
+    let outcome = runner.run(values, |value| {
+        property(value);
+        Ok(())
+    });
+    if let Err(error) = outcome {
+        panic!("{error}");
+    }
+}
 
 /// Pieces of which paths are made: good ones, and all that has ever fooled a gate.
 fn piece() -> impl Strategy<Value = &'static str> {
@@ -37,6 +175,7 @@ fn piece() -> impl Strategy<Value = &'static str> {
         "%25",
         "?",
         "%3f",
+        "#",
         "%61",
         "%C3%A9",
         "%",
@@ -50,60 +189,8 @@ fn piece() -> impl Strategy<Value = &'static str> {
     ])
 }
 
-#[test]
-fn what_is_admitted_is_allowed_and_every_way_decides_alike() {
-    let mut bench = Bench::new();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let mut runner = TestRunner::new(Config {
-        cases: 250,
-        failure_persistence: None,
-        ..Config::default()
-    });
-    let paths = prop::collection::vec(piece(), 1..6)
-        .prop_map(|pieces| format!("/{}", pieces.concat().trim_start_matches('/')));
-    for _ in 0..runner.config().cases {
-        let path = paths.new_tree(&mut runner).unwrap().current();
-        let mut decisions = Vec::new();
-        for way in [Way::Whole, Way::Tls, Way::Cut(20)] {
-            let before = bench.upstream.count();
-            let (_, outcome) = bench.send(&get(&path).bytes(), way);
-            let seen = bench.upstream.since(before);
-            bench.admitted += seen.len();
-            let status = outcome.map_or(0, |reply| reply.status);
-            assert_eq!(status == 200, seen.len() == 1, "{path}: {status}");
-            decisions.push((
-                status,
-                seen.into_iter()
-                    .map(|request| request.target)
-                    .collect::<Vec<_>>(),
-            ));
-        }
-        // What no URI can hold, no HTTP/2 client can be made to send.
-        if path.is_ascii() && format!("http://gw{path}").parse::<http::Uri>().is_ok() {
-            let before = bench.upstream.count();
-            let status = runtime.block_on(async {
-                let mut client = Http2::connect(bench.plain.address()).await;
-                let request = client.request("GET", &path, &ALICE);
-                tokio::time::timeout(Duration::from_secs(10), client.exchange(request))
-                    .await
-                    .expect("an answer in time")
-                    .map_or(0, |answer| answer.status)
-            });
-            let seen = bench.upstream.since(before);
-            bench.admitted += seen.len();
-            decisions.push((
-                status,
-                seen.into_iter().map(|request| request.target).collect(),
-            ));
-        }
-        let first = decisions.first().cloned().unwrap();
-        assert!(
-            decisions.iter().all(|decision| *decision == first),
-            "{path}: {decisions:?}"
-        );
-    }
-    bench.conclude();
+/// Paths of a few pieces.
+fn path() -> impl Strategy<Value = String> {
+    prop::collection::vec(piece(), 1..6)
+        .prop_map(|pieces| format!("/{}", pieces.concat().trim_start_matches('/')))
 }
