@@ -61,6 +61,9 @@ class Job:
     # A rate limit that no run reaches: what keeping its count costs (sidgate alone).
     limit: bool = False
     workers: int = 1
+    # At least so many lines of requests, where other ones are compared with: what it costs
+    # the load generator to pick one must not differ.
+    requests: int = 1
 
 
 def path_of(rule, sid, item=17):
@@ -75,7 +78,7 @@ def path_of(rule, sid, item=17):
 
 def write_requests(path, job, most=100_000):
     """Lines `METHOD TARGET AUTHORIZATION`, spread evenly over all tokens and rules."""
-    count = min(max(len(job.tokens), len(job.rules)), most)
+    count = min(max(len(job.tokens), len(job.rules), job.requests), most)
     # Steps that visit every token and every rule, in an order without neighbours.
     with open(path, "w", encoding="ascii") as file:
         for number in range(count):

@@ -7,11 +7,12 @@ import resource
 import subprocess
 from pathlib import Path
 
-# The proxy alone on the first core, load and upstream on the next: what the load takes is
-# then not taken from the proxy. On a larger machine the others stay idle, but for scaling.
+# The proxy alone on the first core, load and upstream on the next, or on one each: what the load
+# takes is then not taken from the proxy. Further cores stay idle, but for scaling.
 CORES = sorted(os.sched_getaffinity(0))
 PROXY = CORES[:1]
 LOAD = CORES[1:2] or CORES[:1]
+UPSTREAM = CORES[2:3] or LOAD
 NICE = 0
 # When workers are compared, half of the cores are for the load, where there is such a half.
 MANY_PROXY = CORES[: len(CORES) // 2] if len(CORES) > 2 else CORES

@@ -1,7 +1,10 @@
 """The command line: what to measure, with whom, and where the results go."""
 
 import argparse
+import signal
+import sys
 import time
+import traceback
 from pathlib import Path
 
 from peers import PEERS, Sidgate
@@ -39,7 +42,8 @@ def options():
             parser.error(f"no such scenario: {name}")
     if given.quick:
         given.pairs, given.seconds = 1, min(given.seconds, 1)
-    whole = not (given.quick or given.scenario or given.sidgate)
+    several = len(given.sidgate) > 1 or any("=" in text for text in given.sidgate)
+    whole = not (given.quick or given.scenario or several)
     given.out = given.out or (tools.HERE / "results" if whole or given.report
                               else tools.BUILT / "results")
     return given
@@ -77,12 +81,19 @@ def main():
             others.append(peer)
     run = Run(sidgates, others, given.pairs, given.seconds, given.quick, programs,
               tools.BUILT / "work")
+    # Whoever ends this ends what it has started: each program has a session of its own.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     began = time.time()
     try:
         for name in given.scenario or SCENARIOS:
             run.say(f"== {name}: {SCENARIOS[name].TITLE}")
             at = time.monotonic()
-            SCENARIOS[name].measure(run)
+            try:
+                SCENARIOS[name].measure(run)
+            except Exception:
+                # The other scenarios are worth having; what was measured of this one too.
+                traceback.print_exc()
+                run.results.note(name, "", "all", "cut short by a fault of the benchmark")
             run.say(f"   {time.monotonic() - at:.0f} s")
             report.merge(given.out, run, name, began, missing)
     finally:

@@ -58,7 +58,8 @@ def merge(folder, run, scenario, began, missing):
     stored["runs"][scenario] = {
         "date": time.strftime("%Y-%m-%d", time.gmtime(began)),
         "machine": machine.describe(),
-        "pinned": {"proxy": machine.PROXY, "load": machine.LOAD},
+        "pinned": {"proxy": machine.PROXY, "load": machine.LOAD,
+                   "upstream": machine.UPSTREAM},
         "pairs": run.pairs,
         "seconds": run.seconds,
         "quick": run.quick,
@@ -119,8 +120,8 @@ def _setting(runs):
     for name, run in runs.items():
         at = run["machine"]
         line = (f"{run['date']}, {at['cores']} cores of {at['cpu']}, {at['memory_gib']} GiB, "
-                f"{at['kernel']}; proxy on core {run['pinned']['proxy'][0]}, load and upstream "
-                f"on core {run['pinned']['load'][0]}; {run['pairs']} rounds of "
+                f"{at['kernel']}; cores: proxy {run['pinned']['proxy'][0]}, load "
+                f"{run['pinned']['load'][0]}, upstream {run['pinned']['upstream'][0]}; {run['pairs']} rounds of "
                 f"{run['seconds']} s; {at['wrk'].partition(' Copyright')[0]}, {at['h2load']}")
         lines.setdefault(line, []).append(name)
     versions, missing = {}, {}

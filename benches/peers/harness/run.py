@@ -57,6 +57,17 @@ class Run:
     # Starting.
 
     @contextmanager
+    def wide_upstream(self):
+        """An upstream on all cores of the load, where more than one proxy's core is busy."""
+        usual = self.upstream
+        self.upstream = start_upstream(self.programs, self.work / "wide", machine.MANY_LOAD)
+        try:
+            yield
+        finally:
+            self.upstream.stop()
+            self.upstream = usual
+
+    @contextmanager
     def started(self, scenario, entries, *, cores=None, check=True):
         """Starts every (case, subject, job): pairs of (case, subject) and what runs. Who
         cannot be started, or does not do the job, is noted and left out."""

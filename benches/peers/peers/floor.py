@@ -38,10 +38,11 @@ class Direct(Peer):
 
 
 def start_upstream(tools, work, cores=None):
-    """The API behind all of them, on the load's core."""
+    """The API behind all of them, with a thread on each of these cores."""
+    cores = cores or machine.UPSTREAM
     port = free_port()
     work.mkdir(parents=True, exist_ok=True)
-    command = [tools / "upstream", "--listen", f"127.0.0.1:{port}"]
-    process = Process(machine.pinned(command, cores or machine.LOAD), work / "upstream.output")
+    command = [tools / "upstream", "--listen", f"127.0.0.1:{port}", "--threads", len(cores)]
+    process = Process(machine.pinned(command, cores), work / "upstream.output")
     process.wait_for_port(port)
     return Running(None, None, port, process, work)

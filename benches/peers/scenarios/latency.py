@@ -27,7 +27,8 @@ def measure(run):
             phases = open_loop(run, *targets[case, subject], rate, [1, 2 * run.seconds])
             found = phases[-1]
             if found["lost"] or found["refused"]:
-                run.fail("latency", case, subject, f"{found['lost']} lost, {found['refused']} refused")
+                run.fail("latency", case, subject,
+                         f"{found['lost']} lost, {found['refused']} refused")
                 continue
             for metric in METRICS:
                 run.results.add("latency", case, subject.name, metric, number, found[metric])

@@ -8,7 +8,7 @@ TITLE = "Many rules"
 def measure(run):
     holders = tokens(10)
     run.closed_loop("rules", [
-        (f"{count:,} rules", gate, Job(holders, rules(count)))
+        (f"{count:,} rules", gate, Job(holders, rules(count), requests=10_000))
         for count in (10, 10_000) for gate in run.gates()
     ])
     run.closed_loop("rules", [

@@ -16,6 +16,11 @@ CONNECTIONS = (2, 8, 64)
 
 
 def measure(run):
+    with run.wide_upstream():
+        compare(run)
+
+
+def compare(run):
     job = Job(tokens(1))
     many = dataclasses.replace(job, workers=len(machine.MANY_PROXY))
     subjects = [*run.gates(), *run.peers(*PEERS)]
@@ -37,7 +42,7 @@ def measure(run):
 
 def generate(one, connections, seconds):
     return load.wrk(one.port, one.folder / "requests", seconds, connections=connections,
-                    cores=machine.MANY_LOAD)
+                    cores=machine.MANY_LOAD, threads=min(connections, len(machine.MANY_LOAD)))
 
 
 def share(run, case, subject, one, connections, number):

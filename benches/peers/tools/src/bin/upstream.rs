@@ -1,6 +1,6 @@
 //! The API behind every proxy: fast enough not to be what is measured.
 //!
-//! upstream --listen ADDRESS
+//! upstream --listen ADDRESS --threads COUNT
 //!
 //! A request is answered with 95 bytes of JSON; with `size=N` in its query by N zeros; with
 //! `echo` by its own head as it came, so that what a proxy forwards can be looked at. A body
@@ -8,6 +8,8 @@
 
 use std::collections::HashMap;
 use std::io::{self, IoSlice, Write};
+use std::net::SocketAddr;
+use std::thread;
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
@@ -51,9 +53,21 @@ struct Request {
 }
 
 fn main() -> io::Result<()> {
+    let arguments = Arguments::read();
+    let address: SocketAddr = arguments.value("listen");
+    let listener = std::net::TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    // All threads accept from one socket: whoever is awake first has the client.
+    for _ in 1..arguments.value("threads") {
+        let listener = listener.try_clone()?;
+        thread::spawn(move || serve(TcpListener::from_std(listener)));
+    }
+    serve(TcpListener::from_std(listener))
+}
+
+fn serve(mut listener: TcpListener) -> io::Result<()> {
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(1024);
-    let mut listener = TcpListener::bind(Arguments::read().value("listen"))?;
     poll.registry()
         .register(&mut listener, LISTENER, Interest::READABLE)?;
     let mut clients = HashMap::new();
