@@ -31,7 +31,7 @@ use std::task::Poll;
 use std::time::Instant;
 
 use http::header::{HeaderValue, UPGRADE};
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use tokio::sync::Notify;
@@ -133,8 +133,7 @@ impl Worker {
         stream: Option<Rc<StreamPace>>,
         request: Request<Incoming>,
     ) -> Result<Response<Body>, Infallible> {
-        let target = request.uri().path_and_query();
-        let mut exchange = Exchange::begin(&self, &peer, stream, request.method(), target);
+        let mut exchange = Exchange::begin(&self, &peer, stream, request.method());
         let local = self.local();
         self.in_flight.set(self.in_flight.get() + 1);
         let walk = self.walk(&local, &mut exchange, request);
@@ -159,24 +158,29 @@ impl Worker {
         let (mut parts, incoming) = request.into_parts();
         let has_body = !http_body::Body::is_end_stream(&incoming);
 
-        let sound = sound::check(&parts, &exchange.peer, has_body, &settings.limits)?;
+        let sound = sound::check(&parts, &exchange.peer, has_body, &settings.limits)
+            .inspect_err(|_| exchange.target = parts.uri.path_and_query().cloned())?;
         exchange.target = Some(sound.target.clone());
         let permit = self.decide(local, exchange, &sound, &parts).await?;
-        exchange.decision = Decision::Permit(permit.clone());
-        self.make_room(&settings.limits, &permit, exchange)?;
+        let room = self.make_room(&settings.limits, &permit, exchange);
+        exchange.decision = Decision::Permit(permit);
+        room?;
+        let Decision::Permit(permit) = &exchange.decision else {
+            return Err(Refusal::new(Code::InternalError));
+        };
 
-        let upstream = local.upstream(&permit)?;
+        let upstream = local.upstream(permit)?;
         let upgrade = sound
             .upgrade
             .as_ref()
             .filter(|_| permit.allows_upgrade() && upstream.can_upgrade());
         let trusted = is_trusted(settings, &exchange.peer);
-        let named = version::Named::take(&mut parts.headers, &permit);
+        let named = version::Named::take(&mut parts.headers, permit);
         headers::for_upstream(
             &mut parts.headers,
             &sound,
             upgrade,
-            &permit,
+            permit,
             exchange,
             trusted,
         );
@@ -190,19 +194,19 @@ impl Worker {
             Some(progress) => RequestBody::upload(
                 incoming,
                 Rc::clone(progress),
-                Rc::clone(&exchange.received),
+                Rc::clone(exchange.received.get_or_insert_default()),
                 settings.limits.body,
                 settings.timeouts.body_idle,
                 &self.metrics,
             )
-            .without_trailer(version::naming(&permit)),
+            .without_trailer(version::naming(permit)),
         };
         let end_by = EndBy::soonest(settings.timeouts.total, upstream.total());
-        let outgoing = Outgoing {
-            method: parts.method,
-            target: sound.target,
-            headers: parts.headers,
-            body,
+        parts.uri = Uri::from(sound.target);
+        parts.version = Version::HTTP_11;
+        parts.extensions.clear();
+        let mut outgoing = Outgoing {
+            request: Some(Request::from_parts(parts, body)),
             host: sound.host,
             upload,
             end_by,
@@ -211,11 +215,11 @@ impl Worker {
         if settings.running == config::Running::End {
             exchange.revocable = permit.token().map(|token| self.running.begin(token));
         }
-        let sending = upstream.send(&permit, outgoing);
+        let mut sending = pin!(upstream.send(permit, &mut outgoing));
         let answer = match exchange.revocable.clone() {
             None => sending.await,
             ended => tokio::select! {
-                answer = sending => answer,
+                answer = &mut sending => answer,
                 denial = Revocable::ended(ended) => return Err(denial.into()),
             },
         };
@@ -229,7 +233,7 @@ impl Worker {
             }
         })?;
         exchange.upstream_duration = Some(sent.elapsed());
-        exchange.server = Some(Arc::clone(&answer.server));
+        exchange.server = Some(Rc::clone(&answer.server));
         if answer.response.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Ok(Passed::Answer(answer, end_by));
         }

@@ -8,6 +8,7 @@ mod admission;
 mod connection;
 mod frames;
 mod listener;
+mod resumed;
 mod shed;
 mod stream;
 mod worker;

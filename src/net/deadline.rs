@@ -61,6 +61,8 @@ pub struct Pace {
     framed: bool,
     expired: AtomicU8,
     cut: AtomicBool,
+    /// A write has been begun that the other side has not taken.
+    stalled: AtomicBool,
 }
 
 /// What has run out.
@@ -89,6 +91,7 @@ impl Pace {
             framed,
             expired: AtomicU8::new(0),
             cut: AtomicBool::new(false),
+            stalled: AtomicBool::new(false),
         }
     }
 
@@ -144,6 +147,15 @@ impl Pace {
         }
     }
 
+    /// Whether nothing has been exchanged for so long, and all that was written is out.
+    /// Counted from when that is first asked or waited for.
+    pub(crate) fn is_quiet(&self, time: Duration) -> bool {
+        if self.phase() != Phase::Idle || self.stalled.load(Relaxed) {
+            return false;
+        }
+        Instant::now() >= self.waited_since() + time
+    }
+
     fn bytes_arrived(&self) {
         match self.phase() {
             Phase::FirstByte => self.enter(Phase::Head),
@@ -161,14 +173,18 @@ impl Pace {
             Phase::Exchange => (self.paces.idle, None),
             Phase::Idle => (self.paces.idle, Some(Expired::Idle)),
         };
-        let limit = limit?;
+        Some((self.waited_since() + limit?, expired))
+    }
+
+    /// When the phase's time began: now, where nothing has been waited for in it yet.
+    fn waited_since(&self) -> Instant {
         let mut since = self.since.load(Relaxed);
         if since == NOT_WAITED {
             let now = Instant::now().saturating_duration_since(*EPOCH);
             since = u64::try_from(now.as_micros()).unwrap_or(NOT_WAITED - 1);
             self.since.store(since, Relaxed);
         }
-        Some((*EPOCH + Duration::from_micros(since) + limit, expired))
+        *EPOCH + Duration::from_micros(since)
     }
 
     fn fail(&self, what: Expired) -> io::Error {
@@ -234,22 +250,16 @@ impl<T> DeadlineIo<T> {
         }
     }
 
+    /// The transport itself, past its deadlines.
+    pub(crate) fn transport_mut(&mut self) -> &mut T {
+        &mut self.inner
+    }
+
     /// The same transport under another pace, once it is known what it speaks.
     #[must_use]
     pub fn with_pace(mut self, pace: Arc<Pace>) -> Self {
         self.pace = pace;
         self
-    }
-
-    /// The same deadlines around another form of the transport.
-    pub fn map<U>(self, form: impl FnOnce(T) -> U) -> DeadlineIo<U> {
-        DeadlineIo {
-            inner: form(self.inner),
-            pace: self.pace,
-            read: self.read,
-            write: self.write,
-            stalled_since: self.stalled_since,
-        }
     }
 
     fn sent<R>(
@@ -258,16 +268,19 @@ impl<T> DeadlineIo<T> {
         result: Poll<io::Result<R>>,
     ) -> Poll<io::Result<R>> {
         if result.is_ready() {
-            self.stalled_since = None;
+            if self.stalled_since.take().is_some() {
+                self.pace.stalled.store(false, Relaxed);
+            }
             return result;
         }
         if self.pace.cut.load(Relaxed) {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
+        self.pace.stalled.store(true, Relaxed);
+        let since = *self.stalled_since.get_or_insert_with(Instant::now);
         let Some(limit) = self.pace.paces.send_idle else {
             return Poll::Pending;
         };
-        let since = *self.stalled_since.get_or_insert_with(Instant::now);
         ready!(self.write.poll(cx, since + limit));
         Poll::Ready(Err(self.pace.fail(Expired::SendIdle)))
     }

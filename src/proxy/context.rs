@@ -30,7 +30,7 @@ pub(super) struct Exchange {
     pub(super) request_id: RequestId,
     pub(super) started: Instant,
     pub(super) method: Method,
-    /// As it came until it is known to be canonical.
+    /// Canonical, or as it came where it is not.
     pub(super) target: Option<PathAndQuery>,
     pub(super) decision: Decision,
     /// Under which version it was refused; a permit has its own.
@@ -46,9 +46,10 @@ pub(super) struct Exchange {
     pub(super) limits_told: Option<Box<Told>>,
     pub(super) code: Code,
     pub(super) status: u16,
-    pub(super) received: Rc<Cell<u64>>,
+    /// What came of a body or into a tunnel, where there is one.
+    pub(super) received: Option<Rc<Cell<u64>>>,
     pub(super) sent: u64,
-    pub(super) server: Option<Arc<str>>,
+    pub(super) server: Option<Rc<str>>,
     pub(super) upstream_duration: Option<Duration>,
 }
 
@@ -68,7 +69,6 @@ impl Exchange {
         peer: &Rc<Peer>,
         stream: Option<Rc<StreamPace>>,
         method: &Method,
-        target: Option<&PathAndQuery>,
     ) -> Box<Self> {
         worker.metrics.request_started();
         Box::new(Self {
@@ -78,7 +78,7 @@ impl Exchange {
             request_id: worker.ids.next(),
             started: Instant::now(),
             method: method.clone(),
-            target: target.cloned(),
+            target: None,
             decision: Decision::Open,
             version: None,
             revocable: None,
@@ -88,11 +88,16 @@ impl Exchange {
             // Until something else is known: dropped now, nobody was there to answer.
             code: Code::ClientClosed,
             status: Code::ClientClosed.status().as_u16(),
-            received: Rc::new(Cell::new(0)),
+            received: None,
             sent: 0,
             server: None,
             upstream_duration: None,
         })
+    }
+
+    /// The count of what comes of the request's body, or into its tunnel.
+    pub(super) fn count_received(&mut self) -> Rc<Cell<u64>> {
+        Rc::clone(self.received.get_or_insert_default())
     }
 
     fn sid(&self) -> Option<&Sid> {
@@ -100,6 +105,34 @@ impl Exchange {
             Decision::Open => None,
             Decision::Permit(permit) => permit.token().map(|t| &t.sid),
             Decision::Denial(denial) => denial.sid(),
+        }
+    }
+
+    fn record(&self, bytes_in: u64, duration: Duration) -> Record<'_> {
+        let permit = match &self.decision {
+            Decision::Permit(permit) => Some(permit),
+            _ => None,
+        };
+        let version = permit.and_then(Permit::version).or(self.version.as_ref());
+        Record {
+            time: SystemTime::now(),
+            request_id: self.request_id.as_str(),
+            peer: self.peer.address,
+            protocol: if self.peer.http2 { "h2" } else { "http/1.1" },
+            tls: self.peer.tls,
+            method: self.method.as_str(),
+            path: self.target.as_ref().map_or("", PathAndQuery::path),
+            sid: self.sid().map(Sid::as_str),
+            code: self.code,
+            scope: permit.and_then(Permit::scope).map(|s| &**s),
+            rule: self.rule(),
+            version: version.map(|v| &*v.id),
+            status: self.status,
+            bytes_in,
+            bytes_out: self.sent,
+            upstream: self.server.as_deref(),
+            duration,
+            upstream_duration: self.upstream_duration,
         }
     }
 
@@ -119,41 +152,21 @@ impl Drop for Exchange {
         if let Some(denial) = self.revocable.as_ref().and_then(|r| r.cut_off()) {
             self.code = denial.code();
         }
-        let permit = match &self.decision {
-            Decision::Permit(permit) => Some(permit),
-            _ => None,
-        };
-        let version = permit.and_then(Permit::version).or(self.version.as_ref());
-        let record = Record {
-            time: SystemTime::now(),
-            request_id: self.request_id.as_str(),
-            peer: self.peer.address,
-            protocol: if self.peer.http2 { "h2" } else { "http/1.1" },
-            tls: self.peer.tls,
-            method: self.method.as_str(),
-            path: self.target.as_ref().map_or("", PathAndQuery::path),
-            sid: self.sid().map(Sid::as_str),
-            code: self.code,
-            scope: permit.and_then(Permit::scope).map(|s| &**s),
-            rule: self.rule(),
-            version: version.map(|v| &*v.id),
-            status: self.status,
-            bytes_in: self.received.get(),
-            bytes_out: self.sent,
-            upstream: self.server.as_deref(),
-            duration,
-            upstream_duration: self.upstream_duration,
-        };
+        let bytes_in = self.received.as_ref().map_or(0, |bytes| bytes.get());
         let worker = &self.worker;
         if self.stream.as_ref().is_some_and(|stream| stream.stalled()) {
             worker.metrics.deadline(Deadline::SendIdle);
         }
-        worker.log.borrow_mut().record(&record);
+        let mut log = worker.log.borrow_mut();
+        if log.is_enabled() {
+            log.record(&self.record(bytes_in, duration));
+        }
+        drop(log);
         worker.metrics.request(
             self.code,
             self.status,
-            record.bytes_in,
-            record.bytes_out,
+            bytes_in,
+            self.sent,
             duration,
             self.upstream_duration,
         );

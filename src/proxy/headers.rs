@@ -169,22 +169,21 @@ fn nominated(headers: &HeaderMap) -> impl Iterator<Item = HeaderName> {
         .filter(|name| name != HOST && name != CONTENT_LENGTH)
 }
 
-/// RFC 9110 7.6.1, and `Expect`, which is the gate's to answer.
+/// RFC 9110 7.6.1, and `Expect`, which is the gate's to answer. Told by the length first:
+/// every name of every message is asked about.
 fn is_hop_by_hop(name: &str) -> bool {
-    matches!(
-        name,
-        "connection"
-            | "keep-alive"
-            | "proxy-connection"
-            | "proxy-authenticate"
-            | "proxy-authorization"
-            | "te"
-            | "trailer"
-            | "transfer-encoding"
-            | "upgrade"
-            | "http2-settings"
-            | "expect"
-    )
+    match name.len() {
+        2 => name == "te",
+        6 => name == "expect",
+        7 => matches!(name, "trailer" | "upgrade"),
+        10 => matches!(name, "connection" | "keep-alive"),
+        14 => name == "http2-settings",
+        16 => name == "proxy-connection",
+        17 => name == "transfer-encoding",
+        18 => name == "proxy-authenticate",
+        19 => name == "proxy-authorization",
+        _ => false,
+    }
 }
 
 /// Whether a name is the gate's: credentials, identity, forwarding, and the fields by

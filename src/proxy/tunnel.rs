@@ -3,7 +3,6 @@
 
 use std::cell::Cell;
 use std::io;
-use std::rc::Rc;
 use std::time::Duration;
 
 use hyper::upgrade::{OnUpgrade, Upgraded};
@@ -40,7 +39,7 @@ pub(super) async fn run(tunnel: Tunnel) {
     } = tunnel;
     let metrics = std::sync::Arc::clone(&exchange.worker.metrics);
     metrics.tunnel_opened();
-    let (up, down) = (Rc::clone(&exchange.received), Cell::new(0));
+    let (up, down) = (exchange.count_received(), Cell::new(0));
     match tokio::try_join!(client, server) {
         Ok((client, server)) => {
             let ended = Revocable::ended(exchange.revocable.clone());

@@ -4,18 +4,20 @@
 pub mod health;
 mod pool;
 pub mod servers;
+mod spare;
 
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
-use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
+use http::uri::{Authority, Scheme};
+use http::{HeaderValue, Method, Request, Response, Uri};
 use hyper::body::{Body as _, Incoming};
 
 use self::pool::{Connection, ServerPool, Waited};
-use self::servers::{InFlight, ServerState, UpstreamState};
+use self::servers::{InFlight, UpstreamState};
+use self::spare::Spare;
 use super::body::{EndBy, RequestBody, UploadProgress};
 use crate::auth::Permit;
 use crate::code::Code;
@@ -35,12 +37,11 @@ pub(super) struct Upstream {
     metrics: Arc<WorkerMetrics>,
 }
 
-/// A request on its way to an upstream.
+/// A request on its way to an upstream. It stays in its place and is lent from there: a
+/// request is a few hundred bytes, and each level of futures would move it once more.
 pub(super) struct Outgoing {
-    pub(super) method: Method,
-    pub(super) target: PathAndQuery,
-    pub(super) headers: HeaderMap,
-    pub(super) body: RequestBody,
+    /// Taken by the connection that sends it, and put back where it may be sent again.
+    pub(super) request: Option<Request<RequestBody>>,
     /// The Host of the client, for upstreams that want to see it.
     pub(super) host: HeaderValue,
     /// `None` where there is no body.
@@ -53,23 +54,27 @@ pub(super) struct Outgoing {
 pub(super) struct Answer {
     pub(super) response: Response<Incoming>,
     pub(super) lease: Lease,
-    pub(super) server: Arc<str>,
+    pub(super) server: Rc<str>,
 }
 
 /// Why there is none.
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) code: Code,
-    pub(super) server: Option<Arc<str>>,
+    pub(super) server: Option<Rc<str>>,
 }
 
 /// What came of one try.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is an answer almost always, and none is kept"
+)]
 enum Attempt {
     Answer(Response<Incoming>, Lease),
-    /// Nothing reached the server: the request is whole and may go elsewhere.
-    Unsent(Request<RequestBody>, Code),
-    /// The connection had been closed by the server; the request can be made again.
-    Stale(Request<RequestBody>),
+    /// Nothing reached the server: the request is whole, in its place, and may go elsewhere.
+    Unsent(Code),
+    /// The connection had been closed by the server; the request is in its place again.
+    Stale,
     Failed(Code),
 }
 
@@ -115,13 +120,13 @@ impl Upstream {
     }
 
     /// Sends an admitted request. The permit is the proof that it is one.
-    pub(super) async fn send(&self, _: &Permit, outgoing: Outgoing) -> Result<Answer, Failure> {
+    pub(super) async fn send(
+        &self,
+        _: &Permit,
+        outgoing: &mut Outgoing,
+    ) -> Result<Answer, Failure> {
         let mut tried = 0u64;
         let mut stale_retry = true;
-        let upload = outgoing.upload.clone();
-        let end_by = outgoing.end_by;
-        let client_host = outgoing.host.clone();
-        let mut request = outgoing.into_request();
         let mut attempts = 0;
         loop {
             let Some(at) = self.state.choose(tried) else {
@@ -142,44 +147,36 @@ impl Upstream {
             let fail = |code| {
                 Err(Failure {
                     code,
-                    server: Some(Arc::clone(&state.server.url)),
+                    server: Some(Rc::clone(pool.url())),
                 })
             };
-            let host = if self.state.config.preserve_host {
-                &client_host
-            } else {
-                &state.host
-            };
-            if address(&mut request, self.state.config.protocol, state, host).is_none() {
+            if self.address(outgoing, pool).is_none() {
                 return fail(Code::InternalError);
             }
             let fresh = !stale_retry;
             let counted = InFlight::count(state, self.servers.len());
-            let attempt = self.attempt(pool, request, upload.as_ref(), end_by, fresh);
-            match attempt.await {
+            match self.attempt(pool, outgoing, fresh).await {
                 Attempt::Answer(response, lease) => {
                     state.succeeded();
                     return Ok(Answer {
                         response,
                         lease: lease.counted(counted),
-                        server: Arc::clone(&state.server.url),
+                        server: Rc::clone(pool.url()),
                     });
                 }
-                Attempt::Stale(spare) if stale_retry => {
+                Attempt::Stale if stale_retry => {
                     self.metrics.upstream_retry();
                     stale_retry = false;
                     attempts -= 1;
                     tried &= !(1 << (at % 64));
-                    request = spare;
                 }
-                Attempt::Stale(_) => return fail(Code::UpstreamBadResponse),
-                Attempt::Unsent(unsent, code) => {
+                Attempt::Stale => return fail(Code::UpstreamBadResponse),
+                Attempt::Unsent(code) => {
                     state.failed(&self.state);
                     if attempts >= ATTEMPTS.min(self.servers.len()) {
                         return fail(code);
                     }
                     self.metrics.upstream_retry();
-                    request = unsent;
                 }
                 Attempt::Failed(code) => {
                     if is_servers_fault(code) {
@@ -191,48 +188,51 @@ impl Upstream {
         }
     }
 
+    /// One try, within what is left of the exchange's time.
     async fn attempt(
         &self,
         pool: &Rc<ServerPool>,
-        request: Request<RequestBody>,
-        upload: Option<&Rc<UploadProgress>>,
-        end_by: Option<EndBy>,
+        outgoing: &mut Outgoing,
         fresh: bool,
     ) -> Attempt {
-        let attempt = async {
-            match pool.connection(fresh).await {
-                Ok(lease) => self.exchange(lease, request, upload).await,
-                Err(Waited::Overloaded) => Attempt::Failed(Code::Overloaded),
-                Err(Waited::TimedOut) => {
-                    self.metrics.deadline(Deadline::UpstreamConnect);
-                    Attempt::Unsent(request, Code::UpstreamTimeout)
-                }
-                Err(Waited::Unreachable(e)) => {
-                    tracing::debug!(server = %pool.url(), error = %e, "cannot connect");
-                    Attempt::Unsent(request, Code::UpstreamUnreachable)
-                }
+        match outgoing.end_by {
+            None => self.exchange(pool, outgoing, fresh).await,
+            // Its time is seldom bounded: the timer has no place in every request's future.
+            Some(end) => {
+                let exchange = self.exchange(pool, outgoing, fresh);
+                let ended = Box::pin(tokio::time::timeout_at(end.by, exchange)).await;
+                ended.unwrap_or_else(|_| self.timed_out(end.deadline))
             }
-        };
-        match end_by {
-            None => attempt.await,
-            Some(end) => match tokio::time::timeout_at(end.by, attempt).await {
-                Ok(attempt) => attempt,
-                Err(_) => self.timed_out(end.deadline),
-            },
         }
     }
 
     /// One request and the head of its answer, on one connection.
     async fn exchange(
         &self,
-        mut lease: Lease,
-        request: Request<RequestBody>,
-        upload: Option<&Rc<UploadProgress>>,
+        pool: &Rc<ServerPool>,
+        outgoing: &mut Outgoing,
+        fresh: bool,
     ) -> Attempt {
+        let mut lease = match pool.connection(fresh).await {
+            Ok(lease) => lease,
+            Err(Waited::Overloaded) => return Attempt::Failed(Code::Overloaded),
+            Err(Waited::TimedOut) => {
+                self.metrics.deadline(Deadline::UpstreamConnect);
+                return Attempt::Unsent(Code::UpstreamTimeout);
+            }
+            Err(Waited::Unreachable(e)) => {
+                tracing::debug!(server = %pool.url(), error = %e, "cannot connect");
+                return Attempt::Unsent(Code::UpstreamUnreachable);
+            }
+        };
+        let upload = outgoing.upload.as_ref();
+        let Some(request) = outgoing.request.take() else {
+            return Attempt::Failed(Code::InternalError);
+        };
         // A reused connection may be one that its server is closing. Only what is safe to
         // repeat (RFC 9110 9.2.2) and has no body to read twice is kept for a second try.
         let mut spare = (lease.reused && upload.is_none() && is_idempotent(request.method()))
-            .then(|| without_body(&request));
+            .then(|| Spare::of(&request));
         let timeouts = &self.state.config.timeouts;
         let sent = match &mut lease.connection {
             Connection::Http1(connection) => {
@@ -275,10 +275,11 @@ impl Upstream {
             && upload.is_none_or(|upload| !upload.begun.get())
         {
             // It never left the queue of a connection that was closing.
+            outgoing.request = Some(request);
             return if lease.reused {
-                Attempt::Stale(request)
+                Attempt::Stale
             } else {
-                Attempt::Unsent(request, Code::UpstreamUnreachable)
+                Attempt::Unsent(Code::UpstreamUnreachable)
             };
         }
         let error = error.into_error();
@@ -289,7 +290,10 @@ impl Upstream {
             (Some(Expired::Head), _) => self.timed_out(Deadline::UpstreamHead),
             (Some(Expired::SendIdle), _) => self.timed_out(Deadline::UpstreamSendIdle),
             _ if error.is_parse() => Attempt::Failed(Code::UpstreamBadResponse),
-            (_, Some(spare)) => Attempt::Stale(spare),
+            (_, Some(spare)) => {
+                outgoing.request = spare.request();
+                Attempt::Stale
+            }
             _ => Attempt::Failed(Code::UpstreamBadResponse),
         }
     }
@@ -298,49 +302,40 @@ impl Upstream {
         self.metrics.deadline(deadline);
         Attempt::Failed(Code::UpstreamTimeout)
     }
-}
 
-impl Outgoing {
-    fn into_request(self) -> Request<RequestBody> {
-        let mut request = Request::new(self.body);
-        *request.method_mut() = self.method;
-        *request.uri_mut() = Uri::from(self.target);
-        *request.headers_mut() = self.headers;
-        request
-    }
-}
-
-/// Names the server in the request, as its protocol does.
-fn address(
-    request: &mut Request<RequestBody>,
-    protocol: Protocol,
-    state: &ServerState,
-    host: &HeaderValue,
-) -> Option<()> {
-    match protocol {
-        Protocol::Http1 => {
-            let has_body = !request.body().is_end_stream();
-            let headers = request.headers_mut();
-            headers.insert(HOST, host.clone());
-            // hyper sends a GET's body only where the head says that there is one.
-            if has_body && !headers.contains_key(CONTENT_LENGTH) {
-                headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    /// Names the server in the request, as its protocol does.
+    fn address(&self, outgoing: &mut Outgoing, pool: &ServerPool) -> Option<()> {
+        let request = outgoing.request.as_mut()?;
+        let host = if self.state.config.preserve_host {
+            &outgoing.host
+        } else {
+            pool.host()
+        };
+        match self.state.config.protocol {
+            Protocol::Http1 => {
+                let has_body = !request.body().is_end_stream();
+                let headers = request.headers_mut();
+                headers.insert(HOST, host.clone());
+                // hyper sends a GET's body only where the head says that there is one.
+                if has_body && !headers.contains_key(CONTENT_LENGTH) {
+                    headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+                }
+            }
+            Protocol::Http2 => {
+                let scheme = if pool.is_tls() {
+                    Scheme::HTTPS
+                } else {
+                    Scheme::HTTP
+                };
+                let mut parts = std::mem::take(request.uri_mut()).into_parts();
+                parts.scheme = Some(scheme);
+                parts.authority = Some(Authority::try_from(host.as_bytes()).ok()?);
+                *request.uri_mut() = Uri::from_parts(parts).ok()?;
+                request.headers_mut().remove(HOST);
             }
         }
-        Protocol::Http2 => {
-            let scheme = if state.server.tls {
-                Scheme::HTTPS
-            } else {
-                Scheme::HTTP
-            };
-            let mut parts = std::mem::take(request.uri_mut()).into_parts();
-            parts.scheme = Some(scheme);
-            parts.authority = Some(Authority::try_from(host.as_bytes()).ok()?);
-            *request.uri_mut() = Uri::from_parts(parts).ok()?;
-            request.headers_mut().remove(HOST);
-        }
+        Some(())
     }
-    Some(())
 }
 
 /// RFC 9110 9.2.2, without TRACE, which the gate does not serve.
@@ -349,15 +344,6 @@ fn is_idempotent(method: &Method) -> bool {
         *method,
         Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE
     )
-}
-
-/// The same request once more; only for one that has no body.
-fn without_body(request: &Request<RequestBody>) -> Request<RequestBody> {
-    let mut copy = Request::new(RequestBody::empty());
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.headers_mut() = request.headers().clone();
-    copy
 }
 
 /// Failures that say something about the server, and not about the client or the gate.

@@ -158,8 +158,10 @@ async fn accept<H: Handler>(
     admission: &Arc<Admission>,
     mut stop: watch::Receiver<Stop>,
 ) {
-    // As below, an error means to stop.
-    stop.wait_for(|s| *s > Stop::Starting).await.ok();
+    // An error means that the start failed: nobody has been promised to be served.
+    if stop.wait_for(|s| *s > Stop::Starting).await.is_err() {
+        return;
+    }
     let mut stopping = std::pin::pin!(stop.wait_for(|s| *s >= Stop::Drain));
     loop {
         let accepted = tokio::select! {

@@ -140,9 +140,15 @@ impl Drop for AccessLog {
 }
 
 impl WorkerLog {
+    /// Whether records go anywhere: one that does not need not be made.
+    #[must_use]
+    pub fn is_enabled(&self) -> bool {
+        self.shared.enabled.load(Ordering::Relaxed)
+    }
+
     /// Notes a request.
     pub fn record(&mut self, record: &Record<'_>) {
-        if !self.shared.enabled.load(Ordering::Relaxed) {
+        if !self.is_enabled() {
             return;
         }
         if self.buffer.capacity() == 0 {

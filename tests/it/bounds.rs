@@ -2,6 +2,7 @@
 
 mod counted;
 mod heads;
+mod quiet;
 mod slow;
 mod stop;
 

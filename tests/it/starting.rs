@@ -63,10 +63,12 @@ fn is_answered(address: SocketAddr) -> bool {
     ask().unwrap_or(false)
 }
 
-/// What the gate said last.
+/// Why the gate did not start. Its log may still write a line after that.
 #[track_caller]
 fn reason(failed: &Failed) -> &str {
-    failed.stderr.lines().last().expect("a reason")
+    let mut lines = failed.stderr.lines();
+    let reason = lines.rfind(|line| line.starts_with("sidgate: "));
+    reason.unwrap_or_else(|| panic!("no reason: {}", failed.stderr))
 }
 
 /// Runs the gate after this line of a shell.

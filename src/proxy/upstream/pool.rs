@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use http::HeaderValue;
 use hyper::client::conn::{http1, http2};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{Instant, timeout_at};
@@ -29,6 +30,10 @@ const TURN: u32 = 32;
 
 /// A worker's connections to one server.
 pub(super) struct ServerPool {
+    /// The server's URL and Host. Requests hold on to them, and counting those that do is
+    /// cheaper where only one worker counts.
+    url: Rc<str>,
+    host: HeaderValue,
     state: Arc<ServerState>,
     upstream: Arc<UpstreamState>,
     metrics: Arc<WorkerMetrics>,
@@ -130,6 +135,8 @@ impl ServerPool {
         metrics: &Arc<WorkerMetrics>,
     ) -> Self {
         Self {
+            url: Rc::from(&*state.server.url),
+            host: state.own_host(),
             state: Arc::clone(state),
             upstream: Arc::clone(upstream),
             metrics: Arc::clone(metrics),
@@ -141,8 +148,17 @@ impl ServerPool {
         }
     }
 
-    pub(super) fn url(&self) -> &str {
-        &self.state.server.url
+    pub(super) fn url(&self) -> &Rc<str> {
+        &self.url
+    }
+
+    /// What `Host` says to the server.
+    pub(super) fn host(&self) -> &HeaderValue {
+        &self.host
+    }
+
+    pub(super) fn is_tls(&self) -> bool {
+        self.state.server.tls
     }
 
     /// A connection for one request: an idle one, unless a `fresh` one is asked for.

@@ -122,6 +122,11 @@ impl UpstreamState {
 }
 
 impl ServerState {
+    /// A copy of `host` that shares nothing, not even a count, with other workers.
+    pub(crate) fn own_host(&self) -> HeaderValue {
+        HeaderValue::from_bytes(self.host.as_bytes()).unwrap_or_else(|_| self.host.clone())
+    }
+
     /// An answer came: whatever it was, the server works.
     pub(crate) fn succeeded(&self) {
         if self.failures.load(Relaxed) != 0 {

@@ -1,0 +1,134 @@
+//! Connections on which nobody says anything for a while: the gate puts them aside, and
+//! nobody notices.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::support::tls::{Authority, connect};
+use crate::support::{ALICE, Client, Gate, Recorder, eventually};
+
+/// Long enough for a connection to be put aside: the gate looks twice, half a second apart.
+const QUIET: Duration = Duration::from_millis(1_300);
+
+/// Requests with pauses in between, one of them in the middle of a head that began behind
+/// the request before it.
+fn talk(gate: &Gate, client: &mut Client) {
+    let whole = gate.ask("GET", "/v1/items").by(&ALICE).bytes();
+    let (first, rest) = whole.split_at(whole.len() / 2);
+    for _ in 0..2 {
+        sleep(QUIET);
+        client.send(&whole);
+        assert_eq!(client.reply("GET").status, 200);
+    }
+    client.send([&whole[..], first].concat());
+    assert_eq!(client.reply("GET").status, 200);
+    sleep(QUIET);
+    client.send(rest);
+    assert_eq!(client.reply("GET").status, 200);
+    // Byte by byte, and two at once.
+    sleep(QUIET);
+    for byte in &whole {
+        client.send([*byte]);
+    }
+    assert_eq!(client.reply("GET").status, 200);
+    sleep(QUIET);
+    client.send([&whole[..], &whole[..]].concat());
+    assert_eq!(client.reply("GET").status, 200);
+    assert_eq!(client.reply("GET").status, 200);
+}
+
+#[test]
+fn a_quiet_connection_serves_on() {
+    let upstream = Recorder::ok();
+    let gate = Gate::before(&upstream);
+    talk(&gate, &mut gate.connect());
+    assert_eq!(upstream.requests().len(), 7);
+}
+
+#[test]
+fn a_quiet_connection_in_tls_serves_on() {
+    let authority = Authority::new();
+    let upstream = Recorder::ok();
+    let gate = Gate::builder()
+        .before(&upstream)
+        .tls(&authority.issue(&["localhost"]))
+        .start();
+    talk(&gate, &mut connect(&gate, authority.client(&["http/1.1"])));
+    assert_eq!(upstream.requests().len(), 7);
+}
+
+#[test]
+fn being_put_aside_is_no_new_start_of_the_keep_alive() {
+    let upstream = Recorder::ok();
+    let gate = Gate::builder()
+        .before(&upstream)
+        .section("[timeouts]\nkeep_alive = \"2s\"")
+        .start();
+    let mut client = gate.connect();
+    client.send(gate.ask("GET", "/v1/items").by(&ALICE).bytes());
+    assert_eq!(client.reply("GET").status, 200);
+    let began = Instant::now();
+    assert!(client.ends_within(Duration::from_secs(10)));
+    let lasted = began.elapsed();
+    assert!(lasted >= Duration::from_millis(1_800), "{lasted:?}");
+}
+
+#[test]
+fn a_head_on_a_connection_that_was_put_aside_has_its_deadline() {
+    let upstream = Recorder::ok();
+    let gate = Gate::builder()
+        .before(&upstream)
+        .section("[timeouts]\nhead = \"600ms\"")
+        .start();
+    let mut client = gate.connect();
+    client.send(gate.ask("GET", "/v1/items").by(&ALICE).bytes());
+    assert_eq!(client.reply("GET").status, 200);
+    sleep(QUIET);
+    client.send("GET /v1/items HTTP/1.1\r\nHo");
+    assert!(client.ends_within(Duration::from_secs(10)));
+    assert_eq!(upstream.requests().len(), 1);
+}
+
+#[test]
+fn a_stop_ends_quiet_connections_at_once() {
+    let upstream = Recorder::ok();
+    let mut gate = Gate::before(&upstream);
+    let mut client = gate.connect();
+    client.send(gate.ask("GET", "/v1/items").by(&ALICE).bytes());
+    assert_eq!(client.reply("GET").status, 200);
+    sleep(QUIET);
+    gate.signal(rustix::process::Signal::TERM);
+    assert!(client.ends_within(Duration::from_secs(5)));
+    assert!(gate.wait(Duration::from_secs(10)).success());
+}
+
+/// What is held for a connection while it is quiet: 8 KiB at the very most, where hyper's
+/// buffers alone would be 16.
+#[test]
+fn a_quiet_connection_costs_little() {
+    const CONNECTIONS: u64 = 1_000;
+    let upstream = Recorder::ok();
+    let gate = Gate::builder()
+        .before(&upstream)
+        .section("[limits]\nconnections_per_peer = 10000")
+        .start();
+    let round = || -> Vec<Client> {
+        let ask = gate.ask("GET", "/nothing").by(&ALICE).bytes();
+        let mut clients: Vec<Client> = (0..CONNECTIONS).map(|_| gate.connect()).collect();
+        for client in &mut clients {
+            client.send(&ask);
+            assert_eq!(client.reply("GET").status, 403);
+        }
+        clients
+    };
+    // What the allocator keeps for good is not what connections cost.
+    drop(round());
+    sleep(QUIET);
+    let before = gate.resident();
+    let clients = round();
+    eventually("buffers are let go", Duration::from_secs(20), || {
+        let each = gate.resident().saturating_sub(before) / CONNECTIONS;
+        (each <= 8 << 10).then_some(())
+    });
+    drop(clients);
+}
