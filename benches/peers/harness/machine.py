@@ -57,7 +57,8 @@ def pinned(command, cores):
 def first_line(*command):
     """The first line that a program says of itself, wherever it says it."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+        done = subprocess.run([str(word) for word in command], capture_output=True, text=True,
+                              timeout=30)
     except (OSError, subprocess.TimeoutExpired):
         return "unknown"
     return (done.stdout + done.stderr).strip().partition("\n")[0]

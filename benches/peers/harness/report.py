@@ -71,6 +71,8 @@ def merge(folder, run, scenario, began, missing):
     }
     (folder / "results.json").write_text(json.dumps(stored, indent=1) + "\n")
     for name, files in run.configurations.items():
+        if not files:
+            continue
         place = folder / "configurations" / name.replace(":", "-")
         place.mkdir(parents=True, exist_ok=True)
         for file, text in files.items():
@@ -85,9 +87,9 @@ def figure(value):
     return f"{value:.1f}" if value >= 10 else f"{value:.3g}"
 
 
-def table(head, rows):
+def table(head, rows, numbers=True):
     lines = ["| " + " | ".join(head) + " |",
-             "| --- |" + " ---: |" * (len(head) - 1)]
+             "| --- |" + (" ---: |" if numbers else " --- |") * (len(head) - 1)]
     lines += ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join(lines) + "\n"
 
@@ -121,8 +123,9 @@ def _setting(runs):
         at = run["machine"]
         line = (f"{run['date']}, {at['cores']} cores of {at['cpu']}, {at['memory_gib']} GiB, "
                 f"{at['kernel']}; cores: proxy {run['pinned']['proxy'][0]}, load "
-                f"{run['pinned']['load'][0]}, upstream {run['pinned']['upstream'][0]}; {run['pairs']} rounds of "
-                f"{run['seconds']} s; {at['wrk'].partition(' Copyright')[0]}, {at['h2load']}")
+                f"{run['pinned']['load'][0]}, upstream {run['pinned']['upstream'][0]}; "
+                f"{run['pairs']} rounds of {run['seconds']} s; "
+                f"{at['wrk'].partition(' Copyright')[0]}, {at['h2load']}")
         lines.setdefault(line, []).append(name)
     versions, missing = {}, {}
     for run in runs.values():
@@ -132,7 +135,7 @@ def _setting(runs):
             for line, names in lines.items()]
     text += [f"- not here: {name}: {why}" for name, why in missing.items()]
     rows = [[name, version] for name, version in versions.items()]
-    return "\n".join([*text, "", table(["proxy", "version"], rows)])
+    return "\n".join([*text, "", table(["proxy", "version"], rows, numbers=False)])
 
 
 def _bars(runs, results):
@@ -176,16 +179,30 @@ def _section(scenario, run, results):
             cells = [_cell(results, scenario, case, gate, subject, metric) for case in cases]
             if any(cells):
                 rows.append([subject, *cells])
-        text.append(f"{UNITS.get(metric, metric)}; in parentheses {gate}'s over it: "
-                    "median, smallest and largest of the rounds\n")
+        text.append(f"{UNITS.get(metric, metric)}; in parentheses {gate}'s over it: median, "
+                    f"smallest and largest of the rounds, bold where {gate} loses\n")
         text.append(table(["", *cases], rows))
-    notes = _ordered(f"- {one['case']}: {one['subject']}: {one['note']}" for one in run["notes"])
-    return "\n".join([*text, *notes, ""])
+    return "\n".join([*text, *_notes(run["notes"]), ""])
+
+
+def _notes(notes):
+    """One line for each remark, with all that it is said of."""
+    said = {}
+    for one in notes:
+        said.setdefault(one["note"], {}).setdefault(one["case"], []).append(one["subject"])
+    for note, cases in said.items():
+        of = "; ".join(f"{case}: {', '.join(subjects)}" for case, subjects in cases.items())
+        yield f"- {note} ({of})"
 
 
 def _cell(results, scenario, case, gate, subject, metric):
     text = figure(results.median(scenario, case, subject, metric))
     ratio = results.ratio((scenario, case, gate, metric), (scenario, case, subject, metric))
     if text and ratio and subject != gate:
-        text += f" ({ratio[0]:.2f}; {ratio[1]:.2f} to {ratio[2]:.2f})"
+        middle = f"{ratio[0]:.2f}"
+        # Of requests per second more is better, of all else less; the floor is no peer.
+        loses = ratio[0] < 1 if metric == "rate" else ratio[0] > 1
+        if loses and subject not in ("relay", "direct"):
+            middle = f"**{middle}**"
+        text += f" ({middle}; {ratio[1]:.2f} to {ratio[2]:.2f})"
     return text

@@ -4,7 +4,7 @@ import hashlib
 import os
 import tomllib
 
-from harness import machine
+from harness import machine, tools
 from harness.tools import certificate
 from .base import Peer
 
@@ -62,7 +62,9 @@ class Sidgate(Peer):
         self.name = name
 
     def version(self):
-        return machine.first_line(self.program, "--version")
+        commit = machine.first_line("git", "-C", tools.REPOSITORY,
+                                    "describe", "--always", "--dirty")
+        return f"{machine.first_line(self.program, '--version')}, beside commit {commit}"
 
     def configure(self, folder, job, port, upstream):
         chain, key, _ = certificate()
