@@ -2,10 +2,11 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, fchmod};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use crate::config::AdminListen;
@@ -46,10 +47,11 @@ impl AdminListener {
             AdminListen::Unix(path) => {
                 remove_stale(path)?;
                 let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+                // Linux gives the file the mode of the socket: it is there from the first
+                // moment, and nothing that is put in the file's place is changed by name.
+                fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
                 socket.bind(&SockAddr::unix(path)?)?;
                 let file = SocketFile::new(path)?;
-                // Nobody can connect before `listen`, so the mode holds from the first moment.
-                std::fs::set_permissions(path, PermissionsExt::from_mode(0o600))?;
                 socket.listen(BACKLOG)?;
                 socket.set_nonblocking(true)?;
                 Ok(Self::Unix(socket.into(), file))
@@ -127,6 +129,8 @@ fn remove_stale(path: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
     use super::*;
 
     #[test]
@@ -161,6 +165,25 @@ mod tests {
         let error = AdminListener::bind(&AdminListen::Unix(path.clone())).expect_err("refused");
         assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(std::fs::read_to_string(&path).expect("there"), "mine");
+    }
+
+    #[test]
+    fn a_link_is_neither_followed_nor_replaced() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("admin.sock");
+        let file = directory.path().join("file");
+        std::fs::write(&file, "another's").expect("written");
+        let stale = directory.path().join("stale.sock");
+        drop(UnixListener::bind(&stale).expect("bound"));
+        for target in [&file, &stale, &directory.path().join("nothing")] {
+            symlink(target, &path).expect("a link");
+            let error = AdminListener::bind(&AdminListen::Unix(path.clone())).expect_err("refused");
+            assert_eq!(error.kind(), io::ErrorKind::AlreadyExists, "{target:?}");
+            assert!(path.is_symlink(), "{target:?}");
+            std::fs::remove_file(&path).expect("the link");
+        }
+        assert!(stale.exists());
+        assert_eq!(std::fs::read_to_string(&file).expect("there"), "another's");
     }
 
     #[test]

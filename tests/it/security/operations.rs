@@ -4,6 +4,33 @@ use crate::support::fixture::{OPERATOR, basic, digest};
 use crate::support::http1::Ask;
 use crate::support::{ALICE, BOB, CAROL, Gate, Recorder};
 
+/// Ways to say an admin path to the gate.
+fn spellings(path: &str, admin: &str) -> Vec<String> {
+    let bare = path.trim_start_matches('/');
+    vec![
+        path.to_owned(),
+        format!("{path}/"),
+        format!("{path}?x=1"),
+        format!("{path};x"),
+        format!("{path}%00"),
+        format!("{path}%2f"),
+        format!("/{path}"),
+        format!("/.{path}"),
+        format!("/any/..{path}"),
+        format!("/any/%2e%2e{path}"),
+        format!("/any/..%2f{bare}"),
+        format!("/any/..;{path}"),
+        format!("/any//..{path}"),
+        format!("/%{:02x}{}", bare.as_bytes()[0], &bare[1..]),
+        path.to_uppercase(),
+        path.replace('/', "\\"),
+        bare.to_owned(),
+        format!("http://{admin}{path}"),
+        format!("http://ops@{admin}{path}"),
+        format!("//{admin}{path}"),
+    ]
+}
+
 #[test]
 fn the_admin_side_is_not_reached_through_the_gate() {
     let upstream = Recorder::ok();
@@ -12,19 +39,36 @@ fn the_admin_side_is_not_reached_through_the_gate() {
     for path in [
         "/v1/status",
         "/v1/tokens",
+        "/v1/tokens/bob",
+        "/v1/tokens/bob/reset",
         "/metrics",
         "/healthz",
         "/readyz",
         "/openapi.json",
     ] {
-        for who in [&ALICE, &OPERATOR] {
-            let reply = gate.ask("GET", path).host(&admin).by(who).send();
-            assert!(matches!(reply.status, 401 | 403), "{path}: {reply:?}");
+        for target in spellings(path, &admin) {
+            for method in ["GET", "POST", "DELETE"] {
+                for who in [None, Some(&ALICE), Some(&OPERATOR)] {
+                    let ask = gate.ask(method, &target).host(&admin);
+                    let reply = who.map_or(ask.clone(), |who| ask.by(who)).send();
+                    assert!(
+                        matches!(reply.status, 400 | 401 | 403),
+                        "{method} {target} by {who:?}: {reply:?}"
+                    );
+                }
+            }
         }
-        let absolute = format!("http://{admin}{path}");
-        assert_eq!(gate.ask("GET", &absolute).by(&OPERATOR).send().status, 400);
     }
     assert_eq!(upstream.connections(), 0);
+    // Bob was neither reset nor deleted.
+    assert_eq!(
+        gate.ask("POST", "/v1/items")
+            .by(&BOB)
+            .body("x")
+            .send()
+            .status,
+        200
+    );
 }
 
 #[test]
