@@ -70,6 +70,18 @@ def memory(pid):
     return total
 
 
+def resident(pids):
+    """Bytes that these processes have in memory, shared pages counted in each: less exact
+    than `memory`, and cheap enough to look at often without holding a process up."""
+    total = 0
+    for one in pids:
+        try:
+            total += int(Path(f"/proc/{one}/statm").read_text().split()[1])
+        except (OSError, IndexError):
+            continue
+    return total * os.sysconf("SC_PAGE_SIZE")
+
+
 def socket_memory():
     """Bytes that the kernel holds for TCP, of all programs of this machine."""
     for line in Path("/proc/net/sockstat").read_text().splitlines():

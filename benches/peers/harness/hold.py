@@ -1,30 +1,17 @@
 """Clients that hold connections: idle ones after an answer, and ones that read no further."""
 
-import os
 import select
 import socket
 import ssl
 import struct
 from contextlib import contextmanager
 
-from . import machine
 from .credentials import path_of
 from .process import Failed
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, SETTINGS, PING, GOAWAY = 0, 1, 4, 6, 7
 END_STREAM, END_HEADERS, ACK = 1, 4, 1
-
-
-@contextmanager
-def _on_the_load_core():
-    """This process opens the connections: it must not do so on the proxy's core."""
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, machine.LOAD)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
 
 
 @contextmanager
@@ -39,19 +26,18 @@ def idle(one, count, *, http2=False):
     token, rule = one.job.tokens[0], one.job.rules[0]
     ask = _ask_http2 if http2 else _ask_http1
     held = []
-    with _on_the_load_core():
-        try:
-            for _ in range(count):
-                connection = socket.create_connection(("127.0.0.1", one.port), timeout=10)
-                held.append(connection)
-                if context:
-                    connection = context.wrap_socket(connection, server_hostname="localhost")
-                    held[-1] = connection
-                ask(connection, path_of(rule, token.sid), token.authorization)
-            yield lambda: sum(map(_is_open, held))
-        finally:
-            for connection in held:
-                connection.close()
+    try:
+        for _ in range(count):
+            connection = socket.create_connection(("127.0.0.1", one.port), timeout=10)
+            held.append(connection)
+            if context:
+                connection = context.wrap_socket(connection, server_hostname="localhost")
+                held[-1] = connection
+            ask(connection, path_of(rule, token.sid), token.authorization)
+        yield lambda: sum(map(_is_open, held))
+    finally:
+        for connection in held:
+            connection.close()
 
 
 def _is_open(connection):
@@ -140,19 +126,18 @@ def slow_readers(one, count, size):
     request = (f"GET {path_of(rule, token.sid)}?size={size} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
                f"Authorization: {token.authorization}\r\n\r\n").encode()
     held = []
-    with _on_the_load_core():
-        try:
-            for _ in range(count):
-                connection = socket.socket()
-                held.append(connection)
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-                connection.settimeout(10)
-                connection.connect(("127.0.0.1", one.port))
-                connection.sendall(request)
-            for connection in held:
-                if not connection.recv(16).startswith(b"HTTP/1.1 200"):
-                    raise Failed("a slow reader was not answered with 200")
-            yield
-        finally:
-            for connection in held:
-                connection.close()
+    try:
+        for _ in range(count):
+            connection = socket.socket()
+            held.append(connection)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.settimeout(10)
+            connection.connect(("127.0.0.1", one.port))
+            connection.sendall(request)
+        for connection in held:
+            if not connection.recv(16).startswith(b"HTTP/1.1 200"):
+                raise Failed("a slow reader was not answered with 200")
+        yield
+    finally:
+        for connection in held:
+            connection.close()

@@ -1,6 +1,8 @@
 """The command line: what to measure, with whom, and where the results go."""
 
 import argparse
+import fcntl
+import os
 import signal
 import sys
 import time
@@ -57,11 +59,8 @@ def gates(given):
     return found
 
 
-def main():
-    given = options()
-    if given.report:
-        report.rewrite(given.out)
-        return 0
+def prepare(given):
+    """Installs and builds what is needed: the run, and who cannot take part in it."""
     names = [name for name in given.peers.split(",") if name and name != "none"]
     tools.install_programs(["wrk", "h2load", "taskset", "openssl", "htdbm", *names,
                             *(["apache2"] if "apache" in names else [])])
@@ -81,23 +80,45 @@ def main():
             others.append(peer)
     run = Run(sidgates, others, given.pairs, given.seconds, given.quick, programs,
               tools.BUILT / "work")
-    # Whoever ends this ends what it has started: each program has a session of its own.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    return run, missing
+
+
+def measure(given, run, missing):
     began = time.time()
-    try:
-        for name in given.scenario or SCENARIOS:
-            run.say(f"== {name}: {SCENARIOS[name].TITLE}")
-            at = time.monotonic()
-            try:
-                SCENARIOS[name].measure(run)
-            except Exception:
-                # The other scenarios are worth having; what was measured of this one too.
-                traceback.print_exc()
-                run.results.note(name, "", "all", "cut short by a fault of the benchmark")
-            run.say(f"   {time.monotonic() - at:.0f} s")
-            report.merge(given.out, run, name, began, missing)
-    finally:
-        run.close()
+    for name in given.scenario or SCENARIOS:
+        run.say(f"== {name}: {SCENARIOS[name].TITLE}")
+        at = time.monotonic()
+        try:
+            SCENARIOS[name].measure(run)
+        except Exception:
+            # The other scenarios are worth having; what was measured of this one too.
+            traceback.print_exc()
+            run.results.note(name, "all", "all", "cut short by a fault of the benchmark")
+        run.say(f"   {time.monotonic() - at:.0f} s")
+        report.merge(given.out, run, name, began, missing)
+
+
+def main():
+    given = options()
+    if given.report:
+        report.rewrite(given.out)
+        return 0
+    tools.BUILT.mkdir(parents=True, exist_ok=True)
+    with open(tools.BUILT / "lock", "w", encoding="ascii") as lock:
+        try:
+            # Two runs at once would measure each other.
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            sys.exit("another run is under way")
+        # Whoever ends this ends what it has started: each program has a session of its own.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        run, missing = prepare(given)
+        try:
+            # What this program does itself must not be done on the proxy's core.
+            os.sched_setaffinity(0, machine.LOAD)
+            measure(given, run, missing)
+        finally:
+            run.close()
     report.rewrite(given.out)
     print((given.out / "results.md").read_text())
     return 0

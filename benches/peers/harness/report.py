@@ -23,9 +23,9 @@ UNITS = {
     "p99_during": "p99 in the seconds from the reload on, µs",
     "max_during": "longest in these, µs",
     "lost": "requests lost or refused",
-    "memory_before_mib": "memory before, MiB",
-    "memory_peak_mib": "memory at its peak, MiB",
-    "memory_after_mib": "memory after, MiB",
+    "memory_before_mib": "resident before, MiB",
+    "memory_peak_mib": "resident at the peak, MiB",
+    "memory_after_mib": "resident after, MiB",
 }
 # (file, scenario, case, metric, title): one chart each.
 CHARTS = [

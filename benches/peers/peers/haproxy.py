@@ -16,7 +16,7 @@ global
     ulimit-n {files}
     no strict-limits
     # The process replaces itself at a reload and hands over its listeners.
-    stats socket {folder}/admin.sock mode 600 level admin expose-fd listeners
+    stats socket {socket} mode 600 level admin expose-fd listeners
     ssl-default-bind-options ssl-min-ver TLSv1.2
     tune.ssl.cachesize 20000
     # "tune.h2.max-concurrent-streams" as for the others.
@@ -59,7 +59,8 @@ class Haproxy(Peer):
     def configure(self, folder, job, port, upstream):
         self._render = lambda tokens: MAIN.format(
             workers=job.workers,
-            folder=folder,
+            # Abstract: a path has a hundred characters at most, and would be left behind.
+            socket=f"abns@peers-{port}",
             files=machine.open_files(),
             log_global=f"    log {self._log_address()} local0\n" if job.access_log else "",
             log_default="    log global\n    option httplog\n" if job.access_log else "",

@@ -24,7 +24,7 @@ def measure(run):
         some = next(iter(targets.values()))
         targets["half load", run.direct] = (run.upstream.port, some[1])
         for number, (case, subject) in rounds(targets, run.pairs):
-            phases = open_loop(run, *targets[case, subject], rate, [1, 2 * run.seconds])
+            phases = open_loop(run, *targets[case, subject], rate, [0.5, 1.5 * run.seconds])
             found = phases[-1]
             if found["lost"] or found["refused"]:
                 run.fail("latency", case, subject,

@@ -34,6 +34,10 @@ def measure(run):
                         sample(run, case, subject, one, number)
 
 
+def resident(one):
+    return cpu.resident(cpu.tree(one.pid))
+
+
 class Watch(threading.Thread):
     """Asks for the new token until it is let in, and looks at the memory meanwhile."""
 
@@ -45,7 +49,8 @@ class Watch(threading.Thread):
 
     def run(self):
         while not self.over.is_set():
-            self.peak = max(self.peak, cpu.memory(self.one.pid))
+            # A reload may start processes of its own.
+            self.peak = max(self.peak, resident(self.one))
             if self.in_force is None and self.admitted():
                 self.in_force = time.monotonic()
             # Often enough to be exact to some milliseconds, and no load of its own.
@@ -72,7 +77,7 @@ def sample(run, case, subject, one, number):
     found = []
     load = threading.Thread(target=lambda: found.extend(
         open_loop(run, one.port, requests, RATE, [1, STEADY, DURING])))
-    before = cpu.memory(one.pid)
+    before = resident(one)
     watch = Watch(one, new)
     load.start()
     # The steady phase has ended when the files change.
@@ -85,7 +90,7 @@ def sample(run, case, subject, one, number):
     watch.over.set()
     watch.join()
     time.sleep(1)
-    after = cpu.memory(one.pid)
+    after = resident(one)
     try:
         report(run, case, subject, number, found, watch, began, (before, after))
     except Failed as error:
