@@ -17,7 +17,7 @@
 //! | `DELETE /v1/tokens/{sid}` | implementation-specialist | takes a token away for good |
 //! | `POST /v1/tokens/{sid}/duplicate` | implementation-specialist | makes a token with the same rights |
 //! | `POST /v1/tokens/{sid}/reset` | implementation-specialist | gives it another auth token |
-//! | `POST /v1/tokens/{sid}/upgrade` | implementation-specialist | raises its version |
+//! | `POST /v1/tokens/{sid}/upgrade` | implementation-specialist | raises its version, or tells what that would change |
 //! | `POST /v1/tokens/{sid}/enable` | implementation-specialist | enables it |
 //! | `POST /v1/tokens/{sid}/disable` | implementation-specialist | disables it |
 //! | `POST /v1/tokens/{sid}/reveal` | administrator | shows its auth token, where that is sealed |
@@ -50,6 +50,7 @@ mod respond;
 mod reveal;
 mod throttle;
 mod tokens;
+mod upgrade;
 mod view;
 mod walls;
 

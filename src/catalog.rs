@@ -48,6 +48,8 @@ pub struct Catalog {
     /// Scopes by their numbers; a number that only an earlier catalogue used has none.
     scopes: Vec<Option<Arc<Scope>>>,
     /// The upstreams that versions name, and where.
+    /// Rules of scopes that are limited to versions, and to which.
+    pub limited: Vec<(template::Rule, Vec<VersionId>)>,
     upstreams: Vec<(Arc<str>, Place)>,
 }
 

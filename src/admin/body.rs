@@ -90,6 +90,19 @@ impl Body {
         None
     }
 
+    /// Takes a yes or no; no where it is absent or `null`.
+    pub(super) fn flag(&mut self, name: &str) -> bool {
+        match self.take(name) {
+            None | Some(Value::Null) => false,
+            Some(Value::Bool(value)) => value,
+            Some(other) => {
+                let message = format!("must be true or false, not {}", other.kind());
+                self.fault(name, message);
+                false
+            }
+        }
+    }
+
     /// Takes a list of texts.
     pub(super) fn texts(&mut self, name: &str) -> Field<Vec<String>> {
         let items = match self.take(name) {

@@ -16,7 +16,7 @@ const DEPTH: usize = 16;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Value {
     Null,
-    Bool,
+    Bool(bool),
     Number,
     Text(String),
     List(Vec<Value>),
@@ -42,7 +42,7 @@ impl Value {
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",
-            Self::Bool => "a boolean",
+            Self::Bool(_) => "a boolean",
             Self::Number => "a number",
             Self::Text(_) => "a string",
             Self::List(_) => "a list",
@@ -83,8 +83,8 @@ impl<'de> Visitor<'de> for Within {
         Ok(Value::Null)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Value, E> {
-        Ok(Value::Bool)
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
     }
 
     fn visit_i64<E>(self, _: i64) -> Result<Value, E> {
@@ -138,7 +138,7 @@ mod tests {
     fn sound_values_are_read() {
         let text = r#" {"a": null, "b": [true, -1, 1e9, "é\u00e9\ud83d\ude00"], "c": {}} "#;
         let list = vec![
-            Value::Bool,
+            Value::Bool(true),
             Value::Number,
             Value::Number,
             Value::Text("éé😀".into()),

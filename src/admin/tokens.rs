@@ -10,7 +10,7 @@ use super::exchange::Exchange;
 use super::problem::Problem;
 use super::respond::Answer;
 use super::view::{TokenView, etag_value};
-use super::{fields, idempotency};
+use super::{fields, idempotency, upgrade};
 use crate::catalog::Catalog;
 use crate::store::Mutated;
 use crate::store::mutation::{Kept, Mutation};
@@ -108,7 +108,8 @@ pub(super) async fn edit(
     change(state, exchange, mutation).await
 }
 
-/// `POST /v1/tokens/{sid}/upgrade`.
+/// `POST /v1/tokens/{sid}/upgrade`; with `dry_run` it is told what would change, and nothing
+/// does.
 ///
 /// # Errors
 /// What is wrong with the body, [`Problem::TokenNotFound`], [`Problem::Conflict`] where the
@@ -124,8 +125,13 @@ pub(super) async fn upgrade(
         Field::Absent | Field::Null => None,
         Field::Value(version) => Some(version),
     };
+    let dry_run = body.flag("dry_run");
     let mutation = Mutation::Upgrade(parse(sid)?, version);
-    fields::judged(body, &commit::preview(&mutation, &snapshot))?;
+    let preview = commit::preview(&mutation, &snapshot);
+    fields::judged(body, &preview)?;
+    if dry_run {
+        return upgrade::tell(exchange, snapshot, preview).await;
+    }
     change(state, exchange, mutation).await
 }
 

@@ -98,6 +98,9 @@ impl Loader<'_, '_> {
             }
         }
         self.catalog
+        let scoped = self.drafts.into_iter().filter(|d| d.scope.is_some());
+        let limited = scoped.filter_map(|draft| Some((draft.rule, draft.versions?)));
+        self.catalog.limited = limited.collect();
     }
 
     fn categories(&mut self, root: Table<'_>) {

@@ -215,6 +215,56 @@ fn a_version_only_rises() {
 }
 
 #[test]
+fn a_dry_run_of_an_upgrade_tells_what_would_change_and_changes_nothing() {
+    let admin = start();
+    let fields = json!({"name": "a", "api_version": "14", "scopes": ["ads:read"]});
+    let sid = create(&admin, &fields);
+    let call = format!("POST /v1/tokens/{sid}/upgrade");
+    let before = admin.get(VIEWER, &format!("/v1/tokens/{sid}"));
+    let told = admin.json(
+        SPECIALIST,
+        &call,
+        &json!({"version": "15", "dry_run": true}),
+    );
+    let expected = json!({
+        "sid": sid, "name": "a", "from": "14", "to": "15", "gains": [], "loses": [],
+    });
+    assert_eq!(told.value(), expected);
+    assert_eq!(told.header("etag"), before.header("etag"));
+    let latest = admin.json(SPECIALIST, &call, &json!({"dry_run": true}));
+    assert_eq!(latest.value()["to"], "16");
+    let after = admin.get(VIEWER, &format!("/v1/tokens/{sid}"));
+    assert_eq!(after.value(), before.value());
+
+    for body in [
+        json!({"version": "14", "dry_run": true}),
+        json!({"version": "14"}),
+    ] {
+        admin
+            .json(SPECIALIST, &call, &body)
+            .is_problem(409, "version_reached");
+    }
+    for body in [
+        json!({"dry_run": 1}),
+        json!({"dry_run": true, "version": "17"}),
+    ] {
+        admin
+            .json(SPECIALIST, &call, &body)
+            .is_problem(422, "invalid_fields");
+    }
+    admin
+        .json(VIEWER, &call, &json!({"dry_run": true}))
+        .is_problem(403, "forbidden_role");
+    let stale = ["If-Match: \"stale\"", "Content-Type: application/json"];
+    admin
+        .ask(SPECIALIST, &call, &stale, b"{\"dry_run\": true}")
+        .is_problem(412, "precondition_failed");
+    // It is told, and not done, where it is asked for and only there.
+    let done = admin.json(SPECIALIST, &call, &json!({"dry_run": false}));
+    assert_eq!(done.value()["api_version"], "16");
+}
+
+#[test]
 fn enabling_and_disabling_are_idempotent() {
     let admin = start();
     let sid = create(&admin, &json!({"name": "a"}));

@@ -3,6 +3,7 @@
 
 mod naming;
 mod notice;
+mod told;
 
 /// A catalogue with two ways to name a version, rules that not all versions have, and
 /// dates and notes.

@@ -97,6 +97,33 @@ fn what_stops_a_token_asks_and_names_it() {
 }
 
 #[test]
+fn an_upgrade_that_changes_something_asks() {
+    let preview = |gains: &str| {
+        let text = format!(
+            r#"{{"sid": "IRa", "name": "Reporting", "from": "15", "to": "16", "loses": [],
+            "gains": [{gains}]}}"#
+        );
+        Reply::Json("200 OK", text)
+    };
+    let gained = r#"{"methods": ["GET"], "path": "/new", "scope": "a", "rule": "GET /new",
+        "line": 1, "code": "no_route", "required_scopes": []}"#;
+    for (typed, calls) in [("y\n", 2), ("\n", 1)] {
+        let server = Scripted::start(vec![preview(gained), shown()]);
+        let command = sidgate(&server.url, &["token", "upgrade", "IRa"]);
+        let (ran, _) = run_at_terminal(command, typed);
+        assert!(
+            ran.err
+                .contains("gains  GET /new  by a\nUpgrade it? [y/N] ")
+        );
+        assert_eq!(ran.code, Some(if calls == 2 { 0 } else { 1 }), "{ran:?}");
+        for _ in 0..calls {
+            assert_eq!(server.asked().line, "POST /v1/tokens/IRa/upgrade");
+        }
+        server.is_done();
+    }
+}
+
+#[test]
 fn without_a_terminal_nothing_is_done() {
     for verb in ["reset", "disable", "delete"] {
         let server = Scripted::start(vec![shown()]);

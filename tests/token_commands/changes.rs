@@ -221,9 +221,13 @@ fn the_other_changes_tell_how_the_token_is_now() {
             "POST /v1/tokens/IRa/disable",
             "",
         ),
-        (&["upgrade", "IRa"], "POST /v1/tokens/IRa/upgrade", ""),
         (
-            &["upgrade", "IRa", "--api-version", "16"],
+            &["upgrade", "IRa", "--yes"],
+            "POST /v1/tokens/IRa/upgrade",
+            "",
+        ),
+        (
+            &["upgrade", "IRa", "--api-version", "16", "-y"],
             "POST /v1/tokens/IRa/upgrade",
             r#"{"version":"16"}"#,
         ),
@@ -239,6 +243,45 @@ fn the_other_changes_tell_how_the_token_is_now() {
         let ran = run(&server.url, &[&*arguments, &["--json"]].concat());
         assert_eq!(ran.out, format!("{}\n", token()));
     }
+}
+
+const PREVIEW: &str = r#"{"sid": "IRa", "name": "Reporting", "from": "15", "to": "16",
+    "gains": [{"methods": ["GET", "PUT"], "path": "/new", "rule": "GET,PUT /new", "line": 3,
+        "scope": "ads:read", "code": "no_route", "required_scopes": []}],
+    "loses": [{"methods": ["*"], "path": "/old/{x}\u001b", "rule": "* /old/{x}", "line": 4,
+        "scope": "ads:read", "code": "scope_not_granted", "required_scopes": ["a", "b"]}]}"#;
+
+const TOLD: &str = "\"Reporting\" (IRa) from version 15 to 16\n\
+                    gains  GET,PUT /new      by ads:read\n\
+                    loses  * /old/{x}\\u{1b}  scope_not_granted: a or b\n";
+
+#[test]
+fn an_upgrade_shows_beforehand_what_is_gained_and_lost() {
+    let preview = || Reply::Json("200 OK", PREVIEW.to_owned());
+    let server = Scripted::start(vec![preview(), preview(), preview(), shown()]);
+    let dry = ["token", "upgrade", "IRa", "--dry-run"];
+    let ran = run(&server.url, &dry);
+    assert_eq!((ran.code, &*ran.err, &*ran.out), (Some(0), "", TOLD));
+    let asked = server.asked();
+    assert_eq!(asked.line, "POST /v1/tokens/IRa/upgrade");
+    assert_eq!(asked.body, r#"{"dry_run":true}"#);
+    let ran = run(
+        &server.url,
+        &[&dry[..], &["--json", "--version", "16"]].concat(),
+    );
+    assert_eq!(ran.out, format!("{PREVIEW}\n"));
+    assert_eq!(server.asked().body, r#"{"dry_run":true,"version":"16"}"#);
+
+    // Nobody is there to be asked; what was shown is what is upgraded.
+    let ran = run(&server.url, &["token", "upgrade", "IRa"]);
+    assert_eq!((ran.code, &*ran.err), (Some(0), TOLD));
+    assert!(ran.out.contains("\nversion            15 (latest 16)\n"));
+    assert_eq!(server.asked().body, r#"{"dry_run":true}"#);
+    let asked = server.asked();
+    assert_eq!(
+        (&*asked.body, asked.header("if-match")),
+        ("", Some("\"tag\""))
+    );
 }
 
 #[test]

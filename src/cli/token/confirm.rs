@@ -1,4 +1,4 @@
-//! Asks before a token stops working.
+//! Asks before a token stops working, or changes what it may call.
 
 use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 
@@ -48,6 +48,28 @@ impl Confirm {
         }
     }
 
+    /// Whether nothing is to be asked.
+    pub(super) fn is_yes(&self) -> bool {
+        self.yes
+    }
+
+    /// Asks.
+    ///
+    /// # Errors
+    /// [`Error::Declined`] where the reply is not yes.
+    pub(super) fn question(&self, text: &str) -> Result<(), CommandError> {
+        if self.yes {
+            return Ok(());
+        }
+        write!(io::stderr(), "{text} [y/N] ").map_err(Error::Ask)?;
+        let input = stdin().map_err(CommandError::Input)?;
+        if says_yes(input).map_err(Error::Ask)? {
+            Ok(())
+        } else {
+            Err(Error::Declined.into())
+        }
+    }
+
     /// Shows which token it is about and asks. What is confirmed is the token as it was
     /// shown: its entity tag goes with the call.
     ///
@@ -65,14 +87,8 @@ impl Confirm {
         }
         let answer = client.call(&Call::new(Method::GET, subject.target("")))?;
         let view: View = answer.read()?;
-        let mut screen = io::stderr();
-        write!(screen, "{verb} the token {}? {effect} [y/N] ", view.told()).map_err(Error::Ask)?;
-        let input = stdin().map_err(CommandError::Input)?;
-        if says_yes(input).map_err(Error::Ask)? {
-            Ok(answer.etag)
-        } else {
-            Err(Error::Declined.into())
-        }
+        self.question(&format!("{verb} the token {}? {effect}", view.told()))?;
+        Ok(answer.etag)
     }
 }
 

@@ -106,6 +106,16 @@ impl Gate {
             .send()
     }
 
+    /// A call of the admin API by the operator, with a JSON body.
+    #[track_caller]
+    pub(crate) fn tell_admin(&self, method: &str, target: &str, body: &str) -> Reply {
+        Ask::new(self.admin_address(), method, target)
+            .by(&OPERATOR)
+            .header("Content-Type", "application/json")
+            .body(body)
+            .send()
+    }
+
     /// `/v1/status`.
     #[track_caller]
     pub(crate) fn status(&self) -> Value {

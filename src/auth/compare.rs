@@ -1,0 +1,242 @@
+//! What a token may call under one version and not under another, judged by the code that
+//! judges requests.
+//!
+//! Only rules that are limited to versions can make a difference: one that comes admits,
+//! or takes calls from a wider rule; one that goes leaves them to it. So for each such rule
+//! one path is tried that it matches, and one that it and a rule of the token both match.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use http::Method;
+
+use super::{Denial, Permit, authorize_under, public};
+use crate::catalog::template::{Methods, Rule, Segment, Template};
+use crate::catalog::{Catalog, VersionId};
+use crate::code::Code;
+use crate::token::{State, Token};
+
+/// What changes for a token.
+#[derive(Clone, Debug, Default)]
+pub struct Difference {
+    /// Calls that are admitted under the new version alone.
+    pub gains: Vec<Call>,
+    /// Calls that are admitted under the old version alone.
+    pub loses: Vec<Call>,
+}
+
+/// Calls that change together.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The methods; `*` alone where it is any.
+    pub methods: Vec<String>,
+    /// The paths, as a template.
+    pub path: String,
+    /// The rule that admits them under the one version, as written.
+    pub rule: Arc<str>,
+    /// Its line in the catalogue's file.
+    pub line: usize,
+    /// The scope that admits them there.
+    pub scope: Arc<str>,
+    /// With what they are refused under the other.
+    pub code: Code,
+    /// Of which scopes one would help there, sorted; mostly none.
+    pub required_scopes: Vec<Arc<str>>,
+}
+
+/// What changes for a token that goes from one version to another; its state plays no part.
+#[must_use]
+pub fn compare(catalog: &Catalog, token: &Token, from: VersionId, to: VersionId) -> Difference {
+    let exists = |limit: &[VersionId], version| limit.contains(&version);
+    let limited = catalog.limited.iter();
+    let mut changing = limited
+        .filter(|(_, limit)| exists(limit, from) != exists(limit, to))
+        .peekable();
+    let mut trial = Trial {
+        catalog,
+        token: Arc::new(Token {
+            state: State::Enabled,
+            ..token.clone()
+        }),
+        versions: [from, to],
+        tried: HashSet::new(),
+        difference: Difference::default(),
+    };
+    if changing.peek().is_none() {
+        return trial.difference;
+    }
+    let held = held_rules(catalog, token);
+    for (rule, _) in changing {
+        trial.attempt(&rule.methods, &Methods::Any, rule.template.segments());
+        for other in &held {
+            if let Some(both) = overlap(&rule.template, &other.template) {
+                trial.attempt(&rule.methods, &other.methods, &both);
+            }
+        }
+    }
+    let Difference { gains, loses } = &mut trial.difference;
+    for calls in [gains, loses] {
+        calls.sort_by(|a, b| (a.line, &a.path).cmp(&(b.line, &b.path)));
+    }
+    trial.difference
+}
+
+/// The rules of the token's scopes.
+fn held_rules(catalog: &Catalog, token: &Token) -> Vec<Rule> {
+    let scopes = catalog.categories.iter().flat_map(|c| &c.scopes);
+    let held = scopes.filter(|scope| token.scopes.contains(scope.number));
+    let rules = held.flat_map(|scope| &scope.rules);
+    rules.filter_map(|rule| rule.parse().ok()).collect()
+}
+
+struct Trial<'c> {
+    catalog: &'c Catalog,
+    token: Arc<Token>,
+    versions: [VersionId; 2],
+    tried: HashSet<(Method, String)>,
+    difference: Difference,
+}
+
+impl Trial<'_> {
+    /// Tries one path of these segments by each method that both name.
+    fn attempt(&mut self, these: &Methods, those: &Methods, segments: &[Segment]) {
+        let path = self.path(segments);
+        let template: String = segments.iter().map(|s| format!("/{s}")).collect();
+        let any = *these == Methods::Any && *those == Methods::Any;
+        let [mut gained, mut lost] = [Vec::new(), Vec::new()];
+        for method in both(these, those) {
+            if !self.tried.insert((method.clone(), path.clone())) {
+                continue;
+            }
+            // Where a public rule admits, it is by no token's version.
+            if public(self.catalog, &method, &path, false).is_some() {
+                continue;
+            }
+            let [from, to] = self
+                .versions
+                .map(|version| self.judge(version, &method, &path));
+            match (from, to) {
+                (Err(denial), Ok(permit)) => {
+                    note(&mut gained, &method, &template, &permit, &denial)
+                }
+                (Ok(permit), Err(denial)) => note(&mut lost, &method, &template, &permit, &denial),
+                _ => {}
+            }
+        }
+        for call in gained.iter_mut().chain(&mut lost) {
+            if any && call.methods.len() == USUAL.len() {
+                call.methods = vec!["*".to_owned()];
+            }
+        }
+        self.difference.gains.extend(gained);
+        self.difference.loses.extend(lost);
+    }
+
+    fn judge(&self, version: VersionId, method: &Method, path: &str) -> Result<Permit, Denial> {
+        let token = Arc::clone(&self.token);
+        authorize_under(self.catalog, token, Ok(Some(version)), method, path, false)
+    }
+
+    /// A path of these segments. What stands for a parameter is no literal that anyone
+    /// would write.
+    fn path(&self, segments: &[Segment]) -> String {
+        let mut path = String::new();
+        for segment in segments {
+            path.push('/');
+            path.push_str(match segment {
+                Segment::Literal(text) => text,
+                Segment::Sid => self.token.sid.as_str(),
+                Segment::Parameter(_) | Segment::Rest(_) => "~any~",
+            });
+        }
+        path
+    }
+}
+
+/// Adds a method to the calls that change in the same way, or begins new ones.
+fn note(calls: &mut Vec<Call>, method: &Method, path: &str, permit: &Permit, denial: &Denial) {
+    let Some(scope) = permit.scope() else {
+        return;
+    };
+    let method = method.to_string();
+    let same = calls.iter_mut().find(|call| {
+        call.rule == *permit.rule() && call.scope == *scope && call.code == denial.code()
+    });
+    match same {
+        Some(call) => call.methods.push(method),
+        None => calls.push(Call {
+            methods: vec![method],
+            path: path.to_owned(),
+            rule: Arc::clone(permit.rule()),
+            line: permit.line(),
+            scope: Arc::clone(scope),
+            code: denial.code(),
+            required_scopes: denial.required_scopes().to_vec(),
+        }),
+    }
+}
+
+/// What stands for any method.
+const USUAL: [Method; 7] = [
+    Method::GET,
+    Method::HEAD,
+    Method::POST,
+    Method::PUT,
+    Method::PATCH,
+    Method::DELETE,
+    Method::OPTIONS,
+];
+
+fn both(these: &Methods, those: &Methods) -> Vec<Method> {
+    match (these, those) {
+        (Methods::Any, Methods::Any) => USUAL.to_vec(),
+        (Methods::Any, Methods::Listed(listed)) | (Methods::Listed(listed), Methods::Any) => {
+            listed.clone()
+        }
+        (Methods::Listed(these), Methods::Listed(those)) => {
+            let common = these.iter().filter(|method| those.contains(method));
+            common.cloned().collect()
+        }
+    }
+}
+
+/// The segments of paths that both templates match, if there are such paths.
+fn overlap(these: &Template, those: &Template) -> Option<Vec<Segment>> {
+    let (mut these, mut those) = (these.segments(), those.segments());
+    let mut both = Vec::new();
+    loop {
+        match (these, those) {
+            ([], []) => return Some(both),
+            ([Segment::Rest(_)], rest) | (rest, [Segment::Rest(_)]) => {
+                let fits = rest.first().is_some_and(|first| !is_slash(first));
+                both.extend_from_slice(rest);
+                return fits.then_some(both);
+            }
+            ([this, after_this @ ..], [that, after_that @ ..]) => {
+                both.push(narrower(this, that)?.clone());
+                (these, those) = (after_this, after_that);
+            }
+            _ => return None,
+        }
+    }
+}
+
+/// The segments that both stand for, if any.
+fn narrower<'s>(this: &'s Segment, that: &'s Segment) -> Option<&'s Segment> {
+    match (this, that) {
+        (Segment::Literal(a), Segment::Literal(b)) => (a == b).then_some(this),
+        (literal @ Segment::Literal(_), _) | (_, literal @ Segment::Literal(_)) => {
+            (!is_slash(literal)).then_some(literal)
+        }
+        (Segment::Sid, _) => Some(this),
+        _ => Some(that),
+    }
+}
+
+/// Whether it is what a trailing slash is to a template.
+fn is_slash(segment: &Segment) -> bool {
+    matches!(segment, Segment::Literal(text) if text.is_empty())
+}
+
+#[cfg(test)]
+mod tests;

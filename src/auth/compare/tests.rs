@@ -1,0 +1,140 @@
+use std::path::Path;
+
+use super::*;
+use crate::token::{Digest, Sid, Texts};
+
+const CATALOG: &str = r#"
+[versions]
+latest = "3"
+[[versions.version]]
+id = "3"
+[[versions.version]]
+id = "2"
+[[versions.version]]
+id = "1"
+[paths]
+public = ["GET /open"]
+[[category]]
+name = "All"
+[[category.scope]]
+id = "a"
+allow = [
+    "GET /always",
+    { rule = "GET,POST /new", versions = ["3"] },
+    { rule = "* /old/{*rest}", versions = ["1", "2"] },
+    "GET,PUT /wide/{x}",
+    "GET /deep/{*rest}",
+    { rule = "GET /open", versions = ["1"] },
+    { rule = "GET /kept", versions = ["1"] },
+]
+[[category.scope]]
+id = "b"
+allow = [
+    { rule = "GET /wide/one", versions = ["3"] },
+    { rule = "* /{any}/two", versions = ["3"] },
+    { rule = "GET /deep/{x}/{y}", versions = ["3"] },
+    { rule = "GET /accounts/{sid}/new", versions = ["2", "3"] },
+    { rule = "GET /kept", versions = ["2", "3"] },
+]
+"#;
+
+/// What changes, a line for each: sign, methods, path, scope, code, scopes that would help.
+fn told(scopes: &[&str], from: &str, to: &str) -> Vec<String> {
+    let catalog = Catalog::parse(Path::new("catalog.toml"), CATALOG, None).expect("no fault");
+    let number = |id: &&str| catalog.scope_number(id).expect("known");
+    let token = Token {
+        sid: Sid::parse(b"IRme").expect("a SID"),
+        digest: Digest::Sha256([0; 32]),
+        state: State::Disabled,
+        version: None,
+        scopes: scopes.iter().map(number).collect(),
+        account: None,
+        texts: Box::new(Texts::default()),
+    };
+    let version = |id| catalog.version_number(id).expect("known");
+    let difference = compare(&catalog, &token, version(from), version(to));
+    let line = |sign: &str, call: &Call| {
+        format!(
+            "{sign} {} {} {} {} {}",
+            call.methods.join(","),
+            call.path,
+            call.scope,
+            call.code.as_str(),
+            call.required_scopes.join(" ")
+        )
+    };
+    let gains = difference.gains.iter().map(|call| line("+", call));
+    let loses = difference.loses.iter().map(|call| line("-", call));
+    gains.chain(loses).collect()
+}
+
+#[test]
+fn rules_that_come_and_go_are_told() {
+    assert_eq!(
+        told(&["a"], "2", "3"),
+        [
+            "+ GET,POST /new a no_route ",
+            // Not by a rule that goes, but by one that comes and is narrower.
+            "- * /old/two a scope_not_granted b",
+            "- * /old/{*rest} a no_route ",
+            "- GET /wide/one a scope_not_granted b",
+            "- GET /deep/{x}/{y} a scope_not_granted b",
+        ]
+    );
+    // What is public, or stays by another scope, does not change.
+    assert_eq!(
+        told(&["a", "b"], "1", "2"),
+        ["+ GET /accounts/{sid}/new b no_route "]
+    );
+    assert_eq!(
+        told(&["a"], "1", "2"),
+        ["- GET /kept a scope_not_granted b"]
+    );
+    assert_eq!(told(&["a", "b"], "2", "2"), [""; 0]);
+    assert_eq!(told(&[], "1", "3"), [""; 0]);
+}
+
+#[test]
+fn a_rule_that_takes_calls_from_a_wider_one_is_found_where_they_cross() {
+    assert_eq!(
+        told(&["b"], "2", "3"),
+        [
+            "+ GET /wide/one b scope_not_granted a",
+            "+ * /old/two b scope_not_granted a",
+            "+ * /{any}/two b no_route ",
+            "+ GET /deep/{x}/{y} b scope_not_granted a",
+        ]
+    );
+}
+
+#[test]
+fn templates_overlap_where_a_path_fits_both() {
+    for (these, those, both) in [
+        ("/a/{x}", "/{y}/b", Some("/a/b")),
+        ("/a/{*x}", "/{y}/b/c", Some("/a/b/c")),
+        ("/{*x}", "/a/{*y}", Some("/a/{*y}")),
+        ("/{*x}", "/{*y}", Some("/{*y}")),
+        ("/{sid}", "/{y}", Some("/{sid}")),
+        ("/{y}", "/{sid}", Some("/{sid}")),
+        ("/a/", "/{y}/", Some("/a/")),
+        ("/a/b", "/a/c", None),
+        ("/a", "/a/", None),
+        ("/a/", "/a/{x}", None),
+        ("/a/", "/a/{*x}", None),
+        ("/a", "/a/{*x}", None),
+        ("/a/b", "/a", None),
+    ] {
+        let parse = |text: &str| text.parse::<Template>().expect("a template");
+        for (these, those) in [(these, those), (those, these)] {
+            let found = overlap(&parse(these), &parse(those));
+            let found = found.map(|all| all.iter().map(|s| format!("/{s}")).collect::<String>());
+            // Which of two `{*name}` is kept does not matter.
+            let plain = |text: &str| text.replace("{*x}", "{*y}");
+            assert_eq!(
+                found.as_deref().map(plain),
+                both.map(plain),
+                "{these} {those}"
+            );
+        }
+    }
+}
