@@ -1,5 +1,6 @@
 //! What can be granted: versions, categories, scopes and their rules, compiled.
 
+mod aliases;
 mod load;
 mod method;
 mod notice;
@@ -13,6 +14,7 @@ pub mod template;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+pub use aliases::Aliases;
 pub use notice::Notice;
 pub use rate::{BadRateLimit, Per, RateGroup, RateGroupId, RateLimit, Window};
 pub use routes::{Grant, Route, RouteTable};
@@ -36,6 +38,8 @@ pub struct Catalog {
     pub version_query: Vec<String>,
     /// Suffixes of the last segment that no rule names.
     pub ignored_suffixes: Vec<String>,
+    /// Other names for the first segment of paths.
+    pub aliases: Aliases,
     /// Categories in the file's order, for people.
     pub categories: Vec<Category>,
     /// Groups of rules that are counted apart from their categories, in the file's order.
@@ -44,12 +48,12 @@ pub struct Catalog {
     pub public: Vec<Arc<str>>,
     /// Every rule, compiled.
     pub routes: RouteTable,
+    /// Rules of scopes that are limited to versions, and to which.
+    pub limited: Vec<(template::Rule, Vec<VersionId>)>,
     pub(crate) names: Names,
     /// Scopes by their numbers; a number that only an earlier catalogue used has none.
     scopes: Vec<Option<Arc<Scope>>>,
     /// The upstreams that versions name, and where.
-    /// Rules of scopes that are limited to versions, and to which.
-    pub limited: Vec<(template::Rule, Vec<VersionId>)>,
     upstreams: Vec<(Arc<str>, Place)>,
 }
 
@@ -131,6 +135,12 @@ impl Catalog {
     pub fn version(&self, number: Option<VersionId>) -> Option<&Arc<ApiVersion>> {
         let number = number.or(self.latest)?;
         self.versions.iter().find(|v| v.number == number)
+    }
+
+    /// The path for which a canonical path is taken, where its first segment is an alias.
+    #[must_use]
+    pub fn without_alias(&self, path: &str) -> Option<String> {
+        self.aliases.resolve(path, &self.ignored_suffixes)
     }
 
     /// Which of the scopes in use this catalogue does not have, by id: a catalogue that

@@ -49,12 +49,12 @@ use self::revoke::{Revocable, Running};
 use self::room::Room;
 use self::sound::Sound;
 use self::upstream::Outgoing;
-use crate::auth::{self, Authentication, NamedVersion, Permit};
-use crate::catalog::Catalog;
+use crate::auth::{self, Authentication, Permit};
 use crate::code::Code;
 use crate::config::{self, Settings};
 use crate::limit::VerifyError;
 use crate::net::{Peer, StreamPace};
+use crate::snapshot::Snapshot;
 use crate::telemetry::access::WorkerLog;
 use crate::telemetry::metrics::WorkerMetrics;
 use crate::token::Token;
@@ -158,10 +158,10 @@ impl Worker {
         let (mut parts, incoming) = request.into_parts();
         let has_body = !http_body::Body::is_end_stream(&incoming);
 
-        let sound = sound::check(&parts, &exchange.peer, has_body, &settings.limits)
+        let mut sound = sound::check(&parts, &exchange.peer, has_body, &settings.limits)
             .inspect_err(|_| exchange.target = parts.uri.path_and_query().cloned())?;
         exchange.target = Some(sound.target.clone());
-        let permit = self.decide(local, exchange, &sound, &parts).await?;
+        let permit = self.decide(local, exchange, &mut sound, &parts).await?;
         let room = self.make_room(&settings.limits, &permit, exchange);
         exchange.decision = Decision::Permit(permit);
         room?;
@@ -254,10 +254,9 @@ impl Worker {
         &self,
         local: &Local,
         exchange: &mut Exchange,
-        sound: &Sound,
+        sound: &mut Sound,
         parts: &http::request::Parts,
     ) -> Result<Permit, Refusal> {
-        let (path, query) = (sound.target.path(), sound.target.query());
         let upgrade = sound.upgrade.is_some();
         let guess = Guess {
             guesses: &self.gate.guesses,
@@ -266,8 +265,8 @@ impl Worker {
             headers: &parts.headers,
             now: exchange.started,
         };
-        let mut authorize = |catalog: &Catalog, token: Arc<Token>, named: NamedVersion| {
-            let own = token.version;
+        let mut authorize = |snapshot: &Snapshot, token: Arc<Token>, named, path: &str| {
+            let (catalog, own) = (&snapshot.catalog, token.version);
             let permit = auth::authorize_under(catalog, token, named, &parts.method, path, upgrade);
             permit.map_err(|denial| {
                 let named = named.ok().map(|named| named.or(own));
@@ -278,6 +277,11 @@ impl Worker {
         let (check, snapshot, named) = {
             let snapshot = self.gate.snapshot.load();
             let catalog = &snapshot.catalog;
+            if let Some(path) = catalog.without_alias(sound.target.path()) {
+                sound.target = sound::with_path(&sound.target, path)?;
+                exchange.target = Some(sound.target.clone());
+            }
+            let (path, query) = (sound.target.path(), sound.target.query());
             let named = auth::named_version(catalog, &parts.headers, query);
             let public = auth::public_under(catalog, named, &parts.method, path, upgrade)?;
             if let Some(permit) = public {
@@ -286,7 +290,7 @@ impl Worker {
             guess.look().inspect_err(|_| self.metrics.guess_refused())?;
             let offered = auth::authenticate(&snapshot.tokens, &local.active.keys, &parts.headers);
             match offered.map_err(|denial| guess.denied(denial, false))? {
-                Authentication::Token(token) => return authorize(catalog, token, named),
+                Authentication::Token(token) => return authorize(&snapshot, token, named, path),
                 Authentication::Slow(check) => (check, Arc::clone(&snapshot), named),
             }
         };
@@ -295,7 +299,7 @@ impl Worker {
             Err(VerifyError::Denied(denial)) => return Err(guess.denied(denial, true).into()),
             Err(VerifyError::Overloaded(_)) => return Err(Refusal::new(Code::Overloaded)),
         };
-        authorize(&snapshot.catalog, token, named)
+        authorize(&snapshot, token, named, sound.target.path())
     }
 
     /// A request has ended; `placed` where it had been given a place.

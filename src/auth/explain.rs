@@ -1,6 +1,7 @@
 //! Would this be admitted, and what decides? The same code that judges requests, asked by
 //! an operator.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::{HeaderMap, Method};
@@ -71,6 +72,10 @@ pub fn explain(
     let path = match canonical(path) {
         Ok(path) => path,
         Err(fault) => return refused(Code::BadRequestTarget, fault.to_string()),
+    };
+    let path = match catalog.without_alias(&path) {
+        Some(path) => Cow::Owned(path),
+        None => path,
     };
     let named = agreed(version, named_version(catalog, &HeaderMap::new(), query));
     let any;

@@ -1,5 +1,6 @@
 //! Reads catalog.toml: every key of it, every fault of it.
 
+mod aliases;
 mod limits;
 mod versions;
 
@@ -97,10 +98,10 @@ impl Loader<'_, '_> {
                 }
             }
         }
-        self.catalog
         let scoped = self.drafts.into_iter().filter(|d| d.scope.is_some());
         let limited = scoped.filter_map(|draft| Some((draft.rule, draft.versions?)));
         self.catalog.limited = limited.collect();
+        self.catalog
     }
 
     fn categories(&mut self, root: Table<'_>) {
@@ -188,7 +189,7 @@ impl Loader<'_, '_> {
     }
 
     fn paths(&mut self, root: Table<'_>) {
-        let known = ["ignored_suffixes", "public"];
+        let known = ["ignored_suffixes", "public", "aliases"];
         let Some(table) = self.reader.table(root, "paths", "[paths]", &known) else {
             return;
         };
@@ -217,6 +218,7 @@ impl Loader<'_, '_> {
             self.drafts.push(draft);
         }
         self.unreachable_literals();
+        self.aliases(table);
     }
 
     /// Rules that no request can meet, since their last literal ends in an ignored suffix.
@@ -226,7 +228,7 @@ impl Loader<'_, '_> {
                 continue;
             };
             let mut suffixes = self.catalog.ignored_suffixes.iter();
-            let ignored = |s: &&String| last.len() > s.len() && last.ends_with(s.as_str());
+            let ignored = |s: &&String| last.ends_with(s.as_str());
             if let Some(suffix) = suffixes.find(ignored) {
                 let message = format!("`{suffix}` is an ignored suffix, so no rule can name it");
                 self.reader.fault(draft.offset, message);

@@ -169,6 +169,26 @@ impl<'f> Reader<'f> {
         values.filter_map(|value| self.as_string(value)).collect()
     }
 
+    /// The strings of a table under a key, each with its own key; none where the table is
+    /// missing.
+    pub(super) fn named_strings<'t>(
+        &mut self,
+        table: Table<'t>,
+        key: &str,
+    ) -> Vec<(At<&'t str>, At<&'t str>)> {
+        let value = table.keys.get(key);
+        let pairs = value.and_then(|value| self.expect(value, "a table", DeValue::as_table));
+        let mut strings = Vec::new();
+        for (name, value) in pairs.into_iter().flatten() {
+            let name = At {
+                value: &**name.get_ref(),
+                offset: name.span().start,
+            };
+            strings.extend(self.as_string(value).map(|value| (name, value)));
+        }
+        strings
+    }
+
     /// A value as a string.
     pub(super) fn as_string<'t>(&mut self, value: Value<'t>) -> Option<At<&'t str>> {
         self.expect(value, "a string", DeValue::as_str)

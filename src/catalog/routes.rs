@@ -122,17 +122,14 @@ impl RouteTable {
 
 /// The part of a path that rules name: all but an ignored suffix of the last segment.
 ///
-/// A suffix that is the whole last segment is none. Where only `.` or `..` would be left
-/// nothing matches: an upstream that takes suffixes off would see a dot segment.
+/// Where nothing, `.` or `..` would be left of the segment nothing matches: an upstream that
+/// takes suffixes off would see a trailing slash or a dot segment.
 fn without_suffix<'a>(path: &'a str, suffixes: &[Box<str>]) -> Option<&'a str> {
     // They are sorted with the longest first.
     for suffix in suffixes {
-        if let Some(named) = path.strip_suffix(&**suffix)
-            && !named.is_empty()
-            && !named.ends_with('/')
-        {
-            let dots = matches!(named.rsplit('/').next(), Some("." | ".."));
-            return (!dots).then_some(named);
+        if let Some(named) = path.strip_suffix(&**suffix) {
+            let bad = matches!(named.rsplit('/').next(), Some("" | "." | ".."));
+            return (!bad).then_some(named);
         }
     }
     Some(path)

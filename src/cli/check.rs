@@ -130,6 +130,19 @@ impl Summary<'_> {
                 latest.id
             )?,
         }
+        let header = catalog.version_header.iter().map(ToString::to_string);
+        let query = catalog.version_query.iter().map(|name| format!("?{name}="));
+        let named: Vec<String> = header.chain(query).collect();
+        if !named.is_empty() {
+            writeln!(out, "named by    {}", named.join(", "))?;
+        }
+        if !catalog.ignored_suffixes.is_empty() {
+            let suffixes = catalog.ignored_suffixes.join(", ");
+            writeln!(out, "ignored     {suffixes}")?;
+        }
+        for (alias, target) in catalog.aliases.iter() {
+            writeln!(out, "alias       {alias} for {target}")?;
+        }
         let scopes = || catalog.categories.iter().flat_map(|c| &c.scopes);
         writeln!(
             out,

@@ -145,15 +145,19 @@ fn canonical_target(parts: &Parts, peer: &Peer, limits: &Limits) -> Result<PathA
         .map_err(|bad| Refusal::detailed(Code::BadRequestTarget, bad.to_string()))?;
     match canonical {
         std::borrow::Cow::Borrowed(_) => Ok(target.clone()),
-        std::borrow::Cow::Owned(mut text) => {
-            if let Some(query) = target.query() {
-                text.push('?');
-                text.push_str(query);
-            }
-            PathAndQuery::from_maybe_shared(bytes::Bytes::from(text))
-                .map_err(|_| refuse("the path is not valid"))
-        }
+        std::borrow::Cow::Owned(path) => with_path(target, path),
     }
+}
+
+/// A target with another path and the same query.
+pub(super) fn with_path(target: &PathAndQuery, path: String) -> Result<PathAndQuery, Refusal> {
+    let mut text = path;
+    if let Some(query) = target.query() {
+        text.push('?');
+        text.push_str(query);
+    }
+    PathAndQuery::from_maybe_shared(bytes::Bytes::from(text))
+        .map_err(|_| Refusal::detailed(Code::BadRequestTarget, "the path is not valid"))
 }
 
 /// RFC 9112 6.1: one way to tell where the body ends. True where it is chunked.

@@ -18,6 +18,7 @@ mod faults;
 mod forwarding;
 mod limits;
 mod observed;
+mod paths;
 mod programs;
 mod reload;
 mod revocation;

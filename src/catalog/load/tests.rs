@@ -48,7 +48,8 @@ fn the_example_is_a_catalogue() {
         .replace("default = []   # ", "default = ")
         .replace("# per", "per")
         .replace("# limits_per", "limits_per")
-        .replace("limits = []   # ", "limits = ");
+        .replace("limits = []   # ", "limits = ")
+        .replace("aliases = {}   # ", "aliases = ");
     assert_eq!(
         shown.matches("\n# ").count() + 6,
         EXAMPLE.matches("\n# ").count()
@@ -59,6 +60,8 @@ fn the_example_is_a_catalogue() {
         Some("api-version")
     );
     assert_eq!(catalog.version_query, ["api_version"]);
+    let alias = catalog.without_alias("/w1/items");
+    assert_eq!(alias.as_deref(), Some("/v1/items"));
     let upstreams: Vec<_> = catalog.upstream_names().collect();
     let line = shown
         .lines()
@@ -215,6 +218,80 @@ fn notes_fit_between_the_brackets_of_a_link() {
 }
 
 #[test]
+fn aliases_lead_to_names_of_rules_and_nowhere_else() {
+    let paths = |aliases: &str| {
+        format!(
+            "[paths]\nignored_suffixes = [\".json\"]\naliases = {aliases}\n{}",
+            scope("\"GET /Ads/{x}\", \"GET /Deals.x\", \"GET /{y}\"")
+        )
+    };
+    let catalog = parse(&paths("{ Ad = \"Ads\", Deal = \"Deals.x\" }")).expect("no fault");
+    assert_eq!(catalog.without_alias("/Ad/1").as_deref(), Some("/Ads/1"));
+    assert_eq!(
+        catalog.without_alias("/Deal.json").as_deref(),
+        Some("/Deals.x.json")
+    );
+    assert_eq!(catalog.without_alias("/Ads/1"), None);
+
+    let segment = "an alias, and what it is for, is one segment of a path, not empty and in \
+                   canonical form";
+    let at = |column: usize, what: &str| format!("3:{column} {what}");
+    for (aliases, told) in [
+        (
+            "{ Ad = \"Ad\" }",
+            vec![at(13, "`Ad` is an alias for itself")],
+        ),
+        (
+            "{ A = \"B\", B = \"A\" }",
+            vec![
+                at(13, "the alias `A` leads back to itself"),
+                at(22, "the alias `B` leads back to itself"),
+            ],
+        ),
+        (
+            "{ A = \"B\", B = \"Ads\" }",
+            vec![at(
+                17,
+                "`B` is an alias too; an alias is for a name of rules",
+            )],
+        ),
+        (
+            "{ A = \"B\", B = \"C\", C = \"B\" }",
+            vec![
+                at(17, "`B` is an alias too; an alias is for a name of rules"),
+                at(22, "the alias `B` leads back to itself"),
+                at(31, "the alias `C` leads back to itself"),
+            ],
+        ),
+        (
+            "{ Ads = \"Deals.x\" }",
+            vec![at(
+                13,
+                "`GET /Ads/{x}` in line 9 begins with `Ads`, which no request can meet where it \
+                 is an alias",
+            )],
+        ),
+        (
+            "{ A = \"Nothing\" }",
+            vec![at(17, "no rule begins with `Nothing`")],
+        ),
+        ("{ \"A/B\" = \"Ads\" }", vec![at(13, segment)]),
+        ("{ \"\" = \"Ads\" }", vec![at(13, segment)]),
+        ("{ \"..\" = \"Ads\" }", vec![at(13, segment)]),
+        ("{ \"%41\" = \"Ads\" }", vec![at(13, segment)]),
+        ("{ A = \"{x}\" }", vec![at(17, segment)]),
+        ("{ A = \"é\" }", vec![at(17, segment)]),
+        (
+            "{ A = 1 }",
+            vec![at(17, "expected a string, found an integer")],
+        ),
+        ("[\"A\"]", vec![at(11, "expected a table, found an array")]),
+    ] {
+        assert_eq!(faults(&paths(aliases)), told, "{aliases}");
+    }
+}
+
+#[test]
 fn versions_know_which_of_them_are_older() {
     let text = r#"
 [versions]
@@ -294,7 +371,10 @@ fn rules_are_checked_against_each_other_and_the_suffixes() {
     let text = suffixes.to_owned() + &scope("'GET /a.json/',\n'GET /.json',\n'GET /a.json'");
     assert_eq!(
         faults(&text),
-        ["10:1 `.json` is an ignored suffix, so no rule can name it"]
+        [
+            "9:1 `.json` is an ignored suffix, so no rule can name it",
+            "10:1 `.json` is an ignored suffix, so no rule can name it",
+        ]
     );
 }
 

@@ -146,11 +146,13 @@ fn an_ignored_suffix_is_no_part_of_the_last_segment() {
         ("/Ads.json/12", None),
         ("/Ads/12.json", Some("GET /Ads/{id}")),
         ("/Ads/12.csv", Some("GET /Ads/{id}")),
-        ("/Ads/.json", Some("GET /Ads/{id}")),
+        ("/Ads/.json", None),
+        ("/.json", None),
         ("/Ads/12.json/", Some("GET /Ads/{id}/")),
         ("/all/a/b.json", Some("GET /all/{*rest}")),
-        ("/all/.json", Some("GET /all/{*rest}")),
-        // What an upstream would make of it is a dot segment.
+        ("/all/.json", None),
+        ("/all/a/.min.json", None),
+        // What an upstream would make of it is a dot segment, as above a trailing slash.
         ("/Ads/..json", None),
         ("/Ads/...xml", None),
         ("/Ads/....xml", Some("GET /Ads/{id}")),
