@@ -101,6 +101,8 @@ impl std::fmt::Display for AdminListen {
 pub struct Settings {
     /// The realm of `WWW-Authenticate`; no quote, backslash or control character in it.
     pub realm: String,
+    /// In what words refusals are written. Default: problem documents.
+    pub errors: Errors,
     /// Plaintext is served on non-loopback addresses.
     pub allow_plaintext: bool,
     /// Certificate and key of the gate.
@@ -415,6 +417,16 @@ pub enum LogTarget {
     Stdout,
     /// Appended to a file, opened again on SIGHUP.
     File(PathBuf),
+}
+
+/// In what words the gate's refusals are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Errors {
+    /// Problem documents (RFC 9457).
+    #[default]
+    Problem,
+    /// As the API that the gate was modelled on words them, in JSON or XML.
+    Impact,
 }
 
 /// What becomes of running requests, downloads and tunnels when their token ends.

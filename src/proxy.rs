@@ -7,6 +7,7 @@
 mod body;
 mod context;
 mod deliver;
+mod dialect;
 mod gate;
 mod guessing;
 mod headers;
@@ -42,6 +43,7 @@ pub use self::gate::{Active, Gate};
 use self::body::{EndBy, RequestBody, UploadProgress};
 use self::context::{Decision, Exchange, RequestIds};
 use self::deliver::{Passed, deliver, switch};
+use self::dialect::Form;
 use self::gate::Local;
 use self::guessing::Guess;
 use self::respond::Refusal;
@@ -116,7 +118,8 @@ impl Worker {
     /// The whole HTTP/1.1 answer to a connection that there is no room for.
     #[must_use]
     pub fn overloaded(&self) -> Vec<u8> {
-        respond::overloaded(&self.ids.next())
+        let errors = self.local().active.settings.errors;
+        respond::overloaded(&self.ids.next(), errors)
     }
 
     /// Ends when no request is in flight, tunnels included.
@@ -135,6 +138,7 @@ impl Worker {
     ) -> Result<Response<Body>, Infallible> {
         let mut exchange = Exchange::begin(&self, &peer, stream, request.method());
         let local = self.local();
+        exchange.form = Form::of(local.active.settings.errors, &request);
         self.in_flight.set(self.in_flight.get() + 1);
         let walk = self.walk(&local, &mut exchange, request);
         let passed = unpanicked(pin!(walk)).await;

@@ -11,7 +11,7 @@ use toml::Spanned;
 
 use super::dialect::Dialect;
 use super::units::{Size, Time};
-use super::{LogFormat, Protocol, Role, Running};
+use super::{Errors, LogFormat, Protocol, Role, Running};
 
 /// A value that may be left out.
 pub(super) type Given<T> = Option<Spanned<T>>;
@@ -43,6 +43,7 @@ pub(super) struct Proxy {
     pub(super) listen: Given<Vec<Spanned<String>>>,
     pub(super) workers: Given<Count>,
     pub(super) realm: Given<String>,
+    pub(super) errors: Given<Word<Errors>>,
     pub(super) allow_plaintext: Given<bool>,
     pub(super) tls: Table<Tls>,
     pub(super) trusted_proxies: Given<Vec<Spanned<String>>>,
@@ -298,6 +299,11 @@ impl Spelt for LogFormat {
         ("text", Self::Text),
         ("json", Self::Json),
     ];
+}
+
+impl Spelt for Errors {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("problem", Self::Problem), ("impact", Self::Impact)];
 }
 
 impl Spelt for Running {

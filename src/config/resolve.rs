@@ -21,8 +21,8 @@ use super::defaults::cores;
 use super::dialect::rate_limit_headers;
 use super::raw::{self, Given, Raw};
 use super::{
-    AccessLog, Admin, Config, Files, Fixed, Guessing, Limits, Log, LogTarget, Running, Secrets,
-    Settings, Timeouts, TlsFiles, Verification,
+    AccessLog, Admin, Config, Errors, Files, Fixed, Guessing, Limits, Log, LogTarget, Running,
+    Secrets, Settings, Timeouts, TlsFiles, Verification,
 };
 use crate::auth::Keys;
 use crate::token::Sid;
@@ -87,6 +87,9 @@ pub(super) fn config(path: &Path, raw: Raw, checker: &mut Checker) -> Config {
     };
     let settings = Settings {
         realm: realm.unwrap_or_else(|| "sidgate".to_owned()),
+        errors: proxy
+            .errors
+            .map_or_else(Errors::default, |word| word.into_inner().0),
         allow_plaintext,
         tls,
         trusted_proxies,

@@ -10,6 +10,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderValue, Method};
 
 use super::Worker;
+use super::dialect::Form;
 use super::limits::Told;
 use super::revoke::Revocable;
 use crate::auth::{Denial, Permit};
@@ -37,6 +38,8 @@ pub(super) struct Exchange {
     pub(super) version: Option<Arc<ApiVersion>>,
     /// Where the request is to end with its token.
     pub(super) revocable: Option<Rc<Revocable>>,
+    /// How a refusal of it is written.
+    pub(super) form: Form,
     /// It counts among the requests that the limit allows.
     pub(super) placed: bool,
     /// Its place among its token's, where those are counted. Apart, like the next, for most
@@ -82,6 +85,7 @@ impl Exchange {
             decision: Decision::Open,
             version: None,
             revocable: None,
+            form: Form::Problem,
             placed: false,
             token_place: None,
             limits_told: None,

@@ -12,10 +12,12 @@ use http::{HeaderMap, Response};
 
 use super::body::Body;
 use super::context::{Decision, Exchange, RequestId};
+use super::dialect::{self, Form};
 use super::headers::X_REQUEST_ID;
 use super::limits;
 use crate::auth::Denial;
 use crate::code::Code;
+use crate::config::Errors;
 
 /// Why a request got no answer from the upstream.
 #[derive(Debug)]
@@ -64,7 +66,7 @@ impl From<Denial> for Refusal {
     }
 }
 
-/// The problem document (RFC 9457) of a refusal.
+/// The answer of a refusal: a problem document (RFC 9457), or what the dialect has for it.
 pub(super) fn refuse(
     mut exchange: Box<Exchange>,
     refusal: Refusal,
@@ -76,8 +78,12 @@ pub(super) fn refuse(
         .denial
         .as_ref()
         .map_or(&[][..], Denial::required_scopes);
-    let id = exchange.request_id;
-    let text = document(code, refusal.detail.as_deref(), required, &id);
+    let (id, form) = (exchange.request_id, exchange.form);
+    let detail = refusal.detail.as_deref();
+    let text = match form {
+        Form::Problem => Bytes::from(document(code, detail, required, &id)),
+        form => dialect::document(form, code, detail, required),
+    };
     exchange.code = code;
     exchange.status = status.as_u16();
     if let Some(denial) = refusal.denial {
@@ -88,12 +94,11 @@ pub(super) fn refuse(
     let mut told = HeaderMap::new();
     limits::tell(&mut told, &exchange);
     told.insert(X_REQUEST_ID, exchange.request_id.header());
-    let mut response = Response::new(Body::full(exchange, Bytes::from(text)));
+    let mut response = Response::new(Body::full(exchange, text));
     *response.headers_mut() = told;
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    let problem = HeaderValue::from_static("application/problem+json");
-    headers.insert(CONTENT_TYPE, problem);
+    headers.insert(CONTENT_TYPE, form.content_type());
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     match status.as_u16() {
         401 => {
@@ -117,12 +122,22 @@ pub(super) fn refuse(
     response
 }
 
-/// The whole HTTP/1.1 answer to a connection that there is no room for.
-pub(super) fn overloaded(id: &RequestId) -> Vec<u8> {
-    let body = document(Code::Overloaded, None, &[], id);
+/// The whole HTTP/1.1 answer to a connection that there is no room for. Nobody has read what
+/// its client would accept.
+pub(super) fn overloaded(id: &RequestId, errors: Errors) -> Vec<u8> {
+    let (kind, body) = match errors {
+        Errors::Problem => {
+            let problem = document(Code::Overloaded, None, &[], id);
+            ("application/problem+json", Bytes::from(problem))
+        }
+        Errors::Impact => {
+            let body = dialect::document(Form::Json, Code::Overloaded, None, &[]);
+            ("application/json", body)
+        }
+    };
     let head = format!(
         "HTTP/1.1 503 Service Unavailable\r\n\
-         content-type: application/problem+json\r\n\
+         content-type: {kind}\r\n\
          cache-control: no-store\r\n\
          x-request-id: {}\r\n\
          retry-after: 1\r\n\
@@ -131,7 +146,7 @@ pub(super) fn overloaded(id: &RequestId) -> Vec<u8> {
         id.as_str(),
         body.len(),
     );
-    (head + &body).into_bytes()
+    [head.as_bytes(), &body].concat()
 }
 
 fn document(code: Code, detail: Option<&str>, required: &[Arc<str>], id: &RequestId) -> String {

@@ -13,6 +13,7 @@ mod support;
 
 mod bounds;
 mod decision;
+mod dialect;
 mod durability;
 mod faults;
 mod forwarding;

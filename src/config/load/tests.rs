@@ -73,6 +73,7 @@ fn everything_of_the_contract_is_understood() {
         listen = ["127.0.0.1:8080", "[::1]:8080"]
         workers = 3
         realm = "the API"
+        errors = "impact"
         trusted_proxies = ["10.0.0.0/8", "192.0.2.7"]
         [[upstream]]
         name = "default"
