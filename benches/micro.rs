@@ -21,7 +21,10 @@ use http::{HeaderMap, HeaderValue, Method};
 use rand::RngExt;
 use rustix::time::{ClockId, clock_gettime};
 use sidgate::auth::target::canonical;
-use sidgate::auth::{Authentication, Denial, Keys, Permit, authenticate, authorize, public};
+use sidgate::auth::{
+    Authentication, Denial, Keys, Permit, authenticate, authorize_under, named_version,
+    public_under,
+};
 use sidgate::catalog::Catalog;
 use sidgate::limit::{RateLimiter, Taking};
 use sidgate::snapshot::TokenTable;
@@ -43,13 +46,49 @@ struct Held {
 struct Head {
     headers: HeaderMap,
     path: String,
+    query: Option<&'static str>,
 }
 
-fn catalog(rules: usize) -> Arc<Catalog> {
-    let mut text = String::from(
-        "[paths]\npublic = [\"GET /health\"]\n[[category]]\nname = \"All\"\n\
-         limits = [\"4000000000/hour\", \"4000000000/day\"]\n",
-    );
+/// What a catalogue has beside its rules.
+#[derive(Clone, Copy, PartialEq)]
+enum Ways {
+    /// Nothing.
+    Plain,
+    /// Versions that a request may name, suffixes and aliases; and requests use them.
+    All,
+}
+
+const PATHS: &str = "[paths]\npublic = [\"GET /health\"]\n";
+
+/// Its limits are counted by one group of benchmarks alone.
+const CATEGORY: &str = "[[category]]\nname = \"All\"\n\
+     limits = [\"4000000000/hour\", \"4000000000/day\"]\n";
+
+const ALL_WAYS: &str = r#"
+[versions]
+latest = "16"
+header = "IR-Version"
+query = ["IrVersion", "Ir-Version"]
+[[versions.version]]
+id = "16"
+[[versions.version]]
+id = "15"
+deprecated = 2026-06-01
+sunset = 2027-06-01
+[[versions.version]]
+id = "14"
+[paths]
+public = ["GET /health"]
+ignored_suffixes = [".json", ".xml"]
+aliases = { v = "v1" }
+"#;
+
+fn catalog(rules: usize, ways: Ways) -> Arc<Catalog> {
+    let mut text = match ways {
+        Ways::Plain => String::from(PATHS),
+        Ways::All => String::from(ALL_WAYS),
+    };
+    text.push_str(CATEGORY);
     let scopes = SCOPES.min(rules);
     for scope in 0..scopes {
         writeln!(
@@ -94,7 +133,7 @@ fn token(held: &Held, scopes: &ScopeSet) -> Arc<Token> {
     })
 }
 
-fn head(sid: &Sid, auth_token: &str, rule: usize) -> Head {
+fn head(sid: &Sid, auth_token: &str, rule: usize, ways: Ways) -> Head {
     let value = STANDARD.encode(format!("{sid}:{auth_token}"));
     let value = HeaderValue::from_str(&format!("Basic {value}")).unwrap();
     let mut headers = HeaderMap::new();
@@ -102,9 +141,17 @@ fn head(sid: &Sid, auth_token: &str, rule: usize) -> Head {
         headers.insert(name, HeaderValue::from_static("bench"));
     }
     headers.insert(AUTHORIZATION, value);
+    if ways == Ways::All {
+        headers.insert("ir-version", HeaderValue::from_static("15"));
+    }
+    let (suffix, query) = match ways {
+        Ways::Plain => ("", None),
+        Ways::All => (".json", Some("page=2&size=100&IrVersion=15")),
+    };
     Head {
         headers,
-        path: format!("/v1/accounts/{sid}/things{rule}/42"),
+        path: format!("/v1/accounts/{sid}/things{rule}/42{suffix}"),
+        query,
     }
 }
 
@@ -140,6 +187,7 @@ fn any<T>(of: &[T]) -> &T {
 /// A table and what is asked of it; made when a benchmark of it is selected.
 struct Setting {
     rules: usize,
+    ways: Ways,
     catalog: Arc<Catalog>,
     tokens: TokenTable,
     held: Vec<Held>,
@@ -149,12 +197,13 @@ struct Setting {
 }
 
 impl Setting {
-    fn new(tokens: usize, rules: usize) -> Self {
-        let catalog = catalog(rules);
+    fn new(tokens: usize, rules: usize, ways: Ways) -> Self {
+        let catalog = catalog(rules, ways);
         let held = hold(tokens);
         let scopes = scopes(&catalog);
         Self {
             rules,
+            ways,
             tokens: TokenTable::new(held.iter().map(|held| token(held, &scopes))),
             catalog,
             held,
@@ -165,23 +214,27 @@ impl Setting {
 
     fn head(&self, sid: &[Held], auth_token: &[Held]) -> Head {
         let rule = rand::rng().random_range(0..self.rules);
-        head(&any(sid).sid, any(auth_token).auth_token.expose(), rule)
+        let auth_token = any(auth_token).auth_token.expose();
+        head(&any(sid).sid, auth_token, rule, self.ways)
     }
 
     fn own(&self) -> Head {
         let held = any(&self.held);
         let rule = rand::rng().random_range(0..self.rules);
-        head(&held.sid, held.auth_token.expose(), rule)
+        head(&held.sid, held.auth_token.expose(), rule, self.ways)
     }
 
     fn decide(&self, head: &Head) -> Result<Permit, Denial> {
+        let catalog = &self.catalog;
         let path = canonical(&head.path).unwrap();
-        if let Some(permit) = public(&self.catalog, &Method::GET, &path, false) {
+        assert!(catalog.without_alias(&path).is_none());
+        let named = named_version(catalog, &head.headers, head.query);
+        if let Some(permit) = public_under(catalog, named, &Method::GET, &path, false)? {
             return Ok(permit);
         }
         match authenticate(&self.tokens, &self.keys, &head.headers)? {
             Authentication::Token(token) => {
-                authorize(&self.catalog, token, &Method::GET, &path, false)
+                authorize_under(catalog, token, named, &Method::GET, &path, false)
             }
             Authentication::Slow(_) => panic!("no digest here is slow"),
         }
@@ -192,7 +245,7 @@ fn decision(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decision");
     for rules in [10, 10_000] {
         for tokens in [10, 10_000, 1_000_000] {
-            let setting = LazyCell::new(|| Setting::new(tokens, rules));
+            let setting = LazyCell::new(|| Setting::new(tokens, rules, Ways::Plain));
             let name = format!("{tokens} tokens, {rules} rules");
             let admitted = || setting.own();
             // The two refusals that must not be told apart by their time.
@@ -223,11 +276,11 @@ fn decision(criterion: &mut Criterion) {
 fn limits(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("limits");
     for tokens in [10, 10_000, 1_000_000] {
-        let setting = LazyCell::new(|| Setting::new(tokens, 10));
+        let setting = LazyCell::new(|| Setting::new(tokens, 10, Ways::Plain));
         let limiter = LazyCell::new(|| {
             let limiter = RateLimiter::new(Instant::now());
             for held in &setting.held {
-                let head = head(&held.sid, held.auth_token.expose(), 0);
+                let head = head(&held.sid, held.auth_token.expose(), 0, Ways::Plain);
                 count(&limiter, &setting.decide(&head).unwrap());
             }
             assert_eq!(limiter.len(), tokens);
@@ -262,11 +315,34 @@ fn count(limiter: &RateLimiter, permit: &Permit) {
     assert!(matches!(black_box(taking), Taking::Taken(_)));
 }
 
+/// The same with all that a catalogue can have, and requests that use it.
+fn ways(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("versions, suffixes and aliases");
+    for (tokens, rules) in [(10, 10), (10_000, 10_000)] {
+        for (kind, ways) in [("without", Ways::Plain), ("with", Ways::All)] {
+            let setting = LazyCell::new(|| Setting::new(tokens, rules, ways));
+            let name = format!("{tokens} tokens, {rules} rules");
+            group.bench_function(BenchmarkId::new(kind, &name), |bencher| {
+                assert!(setting.decide(&setting.own()).is_ok());
+                bencher.iter_custom(|iterations| {
+                    timed(
+                        iterations,
+                        || setting.own(),
+                        |head| {
+                            drop(black_box(setting.decide(head)));
+                        },
+                    )
+                });
+            });
+        }
+    }
+}
+
 /// What one change costs: the new table, and letting go of the one before.
 fn change(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("one change");
     for tokens in [10, 10_000, 1_000_000] {
-        let setting = LazyCell::new(|| Setting::new(tokens, 10));
+        let setting = LazyCell::new(|| Setting::new(tokens, 10, Ways::Plain));
         let name = BenchmarkId::from_parameter(format!("{tokens} tokens"));
         group.bench_function(name, |bencher| {
             let mut table = setting.tokens.clone();
@@ -290,6 +366,6 @@ criterion_group! {
         .warm_up_time(Duration::from_secs(1))
         .measurement_time(Duration::from_secs(2))
         .sample_size(20);
-    targets = decision, limits, change
+    targets = decision, limits, ways, change
 }
 criterion_main!(micro);
