@@ -2,6 +2,7 @@
 
 mod aliases;
 mod load;
+pub mod merge;
 mod method;
 mod notice;
 pub mod openapi;

@@ -102,6 +102,9 @@ pub enum Error {
     /// `audit` found what should not be.
     #[error(transparent)]
     Audit(#[from] audit::Error),
+    /// `catalog import` could not write the catalogue.
+    #[error(transparent)]
+    Catalog(#[from] catalog::OutputError),
     /// Arguments that do not go together.
     #[error("{0}")]
     Usage(&'static str),

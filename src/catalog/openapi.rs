@@ -19,6 +19,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 pub use draft::{Category, Draft, Rule, Scope};
+pub(super) use path::shape;
+pub(super) use render::{marks_text, quoted};
 
 use self::document::read;
 use super::Catalog;
@@ -140,6 +142,15 @@ fn answered(documents: &[Document<'_>], options: &Options, found: &mut Findings)
     }
     for message in missing {
         found.faults.push(Fault::new(first.file, message));
+    }
+    if found.operations == 0 {
+        // Nothing is printed then, so what was to be a warning is the reason.
+        let refused = std::mem::take(&mut found.refused);
+        let nothing = Catalog::default();
+        let reasons = refused
+            .into_iter()
+            .map(|refusal| refusal.into_warning(&nothing));
+        found.faults.extend(reasons);
     }
 }
 

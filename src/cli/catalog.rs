@@ -1,10 +1,14 @@
 //! `sidgate catalog`: from descriptions of an API to a catalogue.
 
 mod import;
+mod output;
+mod read;
 
 use std::io::Write;
 
 use clap::{Args, Subcommand};
+
+pub(super) use output::Error as OutputError;
 
 use super::Error;
 

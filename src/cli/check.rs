@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Error;
+use super::text::counted;
 use crate::app;
 use crate::catalog::Catalog;
 use crate::config::{self, AdminListen, Config, Protocol};
@@ -164,8 +165,4 @@ impl Summary<'_> {
         }
         Ok(())
     }
-}
-
-fn counted(count: usize, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
 }

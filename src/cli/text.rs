@@ -64,6 +64,11 @@ pub(super) fn write_table<const N: usize>(
     Ok(())
 }
 
+/// A count and what is counted.
+pub(super) fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
 /// How long ago something was, in its largest unit: `42s`, `5m`, `7h`, `3d`, `2y`.
 pub(super) fn age(since: Timestamp, now: Timestamp) -> String {
     const MINUTE: i64 = 60;

@@ -12,7 +12,7 @@ mod splice;
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -69,6 +69,17 @@ struct Block {
 
 /// SHA-256, cut to 16 bytes.
 type Hash = [u8; 16];
+
+/// Puts new text in the place of a file that holds `base`, in one step and on stable
+/// storage: owner, mode and links stay, and an edit that was not read is not lost.
+///
+/// # Errors
+/// [`CommitError::Moved`] where the file holds something else, [`CommitError::Unavailable`]
+/// where it cannot be written. Nothing has changed then.
+pub fn replace(path: &Path, base: &str, text: &str) -> Result<(), CommitError> {
+    let most = u64::try_from(base.len().max(text.len())).unwrap_or(u64::MAX);
+    Exchange { path, base, most }.put(text)
+}
 
 impl TokenFile {
     /// A token file of which nothing is loaded.

@@ -1,6 +1,7 @@
 //! `sidgate catalog import`: what it prints, where, and what it refuses.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
@@ -184,9 +185,148 @@ fn wrong_usage_is_2() {
         &["--granularity", "tag", "a.yaml"],
         &["--ignored-suffix", "json", "a.yaml"],
         &["--ignored-suffix", "./x", "a.yaml"],
+        &["--write", "a.yaml"],
+        &["--tokens", "tokens.toml", "a.yaml"],
     ] {
         let out = import(arguments, &[]);
         assert_eq!(out.status.code(), Some(2), "{arguments:?}");
         assert!(out.stdout.is_empty(), "{arguments:?}");
+    }
+}
+
+/// The whole of a life: made, imported again, changed by hand, shown, written.
+#[test]
+fn an_import_onto_a_catalogue_is_shown_and_written_only_where_that_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let ads = write(folder.path(), "ads.yaml", ADS);
+    let catalog = folder.path().join("catalog.toml");
+    let onto = [
+        "--sid-parameter",
+        "AccountSID",
+        "--output",
+        catalog.to_str().unwrap(),
+    ];
+    let written = [&onto[..], &["--write"]].concat();
+
+    // Where there is none, all of it is new, and nothing is made unasked.
+    let out = import(&onto, &[&ads]);
+    assert_eq!(out.status.code(), Some(0), "{out:?}");
+    let said = text(&out.stdout);
+    assert!(
+        said.starts_with("+ scope ads:read in Ads\n+ rule ads:read: GET /Partners/{sid}/Ads\n"),
+        "{said}"
+    );
+    assert!(
+        text(&out.stderr).ends_with("catalog.toml: 5 changes, not written: --write writes it\n"),
+        "{out:?}"
+    );
+    assert!(!catalog.exists());
+    let out = import(&written, &[&ads]);
+    assert!(
+        text(&out.stderr).ends_with("catalog.toml: 5 changes, written\n"),
+        "{out:?}"
+    );
+    let drafted = import(&onto[..2], &[&ads]).stdout;
+    assert_eq!(fs::read(&catalog).unwrap(), drafted);
+
+    // The same again changes nothing, and touches nothing.
+    let before = fs::metadata(&catalog).unwrap();
+    let out = import(&written, &[&ads]);
+    assert!(out.stdout.is_empty(), "{out:?}");
+    assert!(
+        text(&out.stderr).ends_with("catalog.toml: 0 changes, nothing changes\n"),
+        "{out:?}"
+    );
+    assert_eq!(fs::metadata(&catalog).unwrap().ino(), before.ino());
+
+    // By hand: a comment, a limit, a rule. Then the documents go on.
+    let by_hand = text(&drafted)
+        .replace(
+            "name = \"Ads\"\n",
+            "name = \"Ads\"\nlimits = [\"9/hour\"] # ours\n",
+        )
+        .replace("allow = [\n", "allow = [\n    \"GET /own\",\n");
+    fs::write(&catalog, &by_hand).unwrap();
+    fs::set_permissions(&catalog, Permissions::from_mode(0o640)).unwrap();
+    let changed = ADS.replace("    post:", "    put: {tags: [Ads]}\n    delete:");
+    let changed = write(
+        folder.path(),
+        "ads.yaml",
+        &changed.replace("Ads/{Id}:\n    get", "Ads/{Id}/Code:\n    get"),
+    );
+    let tokens = format!(
+        "[[token]]\nsid = \"a\"\nname = \"Reader\"\ndigest = \"{0}\"\nscopes = [\"ads:read\"]\n\
+         [[token]]\nsid = \"b\"\nname = \"None\"\ndigest = \"{0}\"\n\
+         [[token]]\nsid = \"c\"\nname = \"Writer\"\ndigest = \"{0}\"\nscopes = [\"ads:write\"]\nstate = \"disabled\"\n",
+        super::DIGEST
+    );
+    let tokens = write(folder.path(), "tokens.toml", &tokens);
+    let with_tokens = [&onto[..], &["--tokens", tokens.to_str().unwrap()]].concat();
+    let out = import(&with_tokens, &[&changed]);
+    assert_eq!(
+        text(&out.stdout),
+        "+ rule ads:read: GET /Partners/{sid}/Ads/{Id}/Code\n\
+         - rule ads:read: GET /Partners/{sid}/Ads/{Id}\n\
+         + rule ads:write: PUT /Partners/{sid}/Ads\n\
+         + rule ads:write: DELETE /Partners/{sid}/Ads\n\
+         - rule ads:write: POST /Partners/{sid}/Ads\n\
+         > token a \"Reader\" would gain GET /Partners/{sid}/Ads/{Id}/Code\n\
+         > token a \"Reader\" would lose GET /Partners/{sid}/Ads/{Id}\n\
+         > token c \"Writer\" (disabled) would gain DELETE /Partners/{sid}/Ads\n\
+         > token c \"Writer\" (disabled) would gain PUT /Partners/{sid}/Ads\n\
+         > token c \"Writer\" (disabled) would lose POST /Partners/{sid}/Ads\n\
+         # 2 of 3 tokens would gain or lose something\n"
+    );
+    assert!(
+        !text(&out.stdout).contains("ba7816bf"),
+        "a digest in {out:?}"
+    );
+    assert_eq!(fs::read_to_string(&catalog).unwrap(), by_hand);
+
+    // Without the token file, whoever holds a scope is told of.
+    let out = import(&written, &[&changed]);
+    let said = text(&out.stdout);
+    assert!(
+        said.contains("> holders of ads:write would gain PUT /Partners/{sid}/Ads\n"),
+        "{said}"
+    );
+    let now = fs::read_to_string(&catalog).unwrap();
+    for kept in [
+        "limits = [\"9/hour\"] # ours\n",
+        "    \"GET /own\",\n",
+        "    \"PUT /Partners/{sid}/Ads\",\n",
+    ] {
+        assert!(now.contains(kept), "{kept} in {now}");
+    }
+    assert_eq!(fs::metadata(&catalog).unwrap().mode() & 0o777, 0o640);
+    let left: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
+    assert_eq!(left.len(), 3, "no temporary file stays: {left:?}");
+}
+
+#[test]
+fn a_catalogue_that_cannot_be_changed_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let ads = write(folder.path(), "ads.yaml", ADS);
+    let bad = write(
+        folder.path(),
+        "bad.yaml",
+        "openapi: 3.0.0\npaths: {/a: []}\n",
+    );
+    let sound = write(folder.path(), "sound.toml", "# Nothing yet.\n");
+    let broken = write(folder.path(), "broken.toml", "[[category]]\nname = 1\n");
+    let token = write(folder.path(), "tokens.toml", "[[token]]\nsid = \"a\"\n");
+    let tokens = ["--tokens", token.to_str().unwrap()];
+    for (catalog, document, more, told) in [
+        (&broken, &ads, &[][..], "broken.toml:2:8: "),
+        (&sound, &bad, &[][..], "bad.yaml:2:13: "),
+        (&sound, &ads, &tokens[..], "tokens.toml:1:1: "),
+        (&ads, &ads, &[][..], "ads.yaml:1:"),
+    ] {
+        let before = fs::read(catalog).unwrap();
+        let output = ["--write", "--output", catalog.to_str().unwrap()];
+        let out = import(&[&output[..], more].concat(), &[document]);
+        assert_eq!(out.status.code(), Some(1), "{out:?}");
+        assert!(text(&out.stderr).contains(told), "{told} in {out:?}");
+        assert_eq!(fs::read(catalog).unwrap(), before);
     }
 }

@@ -11,7 +11,7 @@ use super::path::{Converted, Refused, Terms, convert};
 use super::reference::{Target, cycles, resolve};
 use super::server::Server;
 use super::slug::name_for_people;
-use super::tree::{Flaw, NodeId, Tree, Value};
+use super::tree::{Flaw, NodeId, Tree, Value, as_yaml};
 use super::{Document, Findings, Options};
 use crate::fault::Fault;
 
@@ -26,7 +26,8 @@ pub(super) fn read(
     options: &Options,
     found: &mut Findings,
 ) -> Vec<Operation> {
-    let tree = match Tree::parse(document.text) {
+    let text = as_yaml(document.text);
+    let tree = match Tree::parse(&text) {
         Ok(tree) => tree,
         Err((offset, message)) => {
             let fault = Fault::at(document.file, document.text, offset, message);
@@ -58,7 +59,7 @@ struct Reader<'r, 't> {
     /// What a `servers` list comes to.
     servers: HashMap<NodeId, Vec<Server>>,
     /// What concerns many operations, and was told.
-    told: HashSet<(usize, String)>,
+    told: HashSet<String>,
     /// Servers that `--server` leaves out: where they stand, and operations on them.
     elsewhere: BTreeMap<(usize, String), usize>,
     operations: Vec<Operation>,
@@ -364,7 +365,7 @@ impl<'r> Reader<'r, '_> {
         let tree = self.tree;
         for note in converted.notes {
             let message = format!("in `{}`, {note}", item.path.escape_debug());
-            if self.told.insert((item.offset, message.clone())) {
+            if self.told.insert(message.clone()) {
                 self.warn(item.offset, message);
             }
         }

@@ -71,6 +71,9 @@ pub(in crate::catalog) fn marks_text(marks: impl IntoIterator<Item = String>) ->
     let mut marks: Vec<String> = marks.into_iter().collect();
     marks.sort_unstable();
     marks.dedup();
+    if marks.is_empty() {
+        return "[]".to_owned();
+    }
     if marks.len() <= IN_A_LINE {
         return format!("[\"{}\"]", marks.join(" "));
     }

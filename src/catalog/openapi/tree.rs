@@ -20,8 +20,13 @@ pub(super) struct Tree<'t> {
     root: NodeId,
     /// The byte at which each line begins.
     lines: Vec<usize>,
+    /// How many characters stand before every so many bytes: a document may be one line.
+    characters: Vec<usize>,
     text: &'t str,
 }
+
+/// The bytes from one count of characters to the next.
+const STRIDE: usize = 1024;
 
 #[derive(Debug)]
 struct Node<'t> {
@@ -67,9 +72,16 @@ impl<'t> Tree<'t> {
             .root
             .ok_or((0, "the document is empty".to_owned()))?;
         let ends = text.match_indices('\n').map(|(at, _)| at + 1);
+        let mut count = 0;
+        let strides = text.as_bytes().chunks(STRIDE).map(|stride| {
+            let before = count;
+            count += characters(stride);
+            before
+        });
         Ok(Self {
             nodes: builder.nodes,
             root,
+            characters: strides.collect(),
             lines: std::iter::once(0).chain(ends).collect(),
             text,
         })
@@ -99,8 +111,18 @@ impl<'t> Tree<'t> {
     pub(super) fn place(&self, offset: usize) -> (usize, usize) {
         let line = self.lines.partition_point(|&start| start <= offset);
         let start = self.lines.get(line.wrapping_sub(1)).copied().unwrap_or(0);
-        let before = self.text.get(start..offset).unwrap_or_default();
-        (line, before.chars().count() + 1)
+        let before = self.characters_before(offset);
+        (
+            line,
+            before.saturating_sub(self.characters_before(start)) + 1,
+        )
+    }
+
+    fn characters_before(&self, offset: usize) -> usize {
+        let stride = offset / STRIDE;
+        let counted = self.characters.get(stride).copied().unwrap_or(0);
+        let rest = self.text.as_bytes().get(stride * STRIDE..offset);
+        counted + rest.map_or(0, characters)
     }
 
     /// Every node.
@@ -151,6 +173,30 @@ impl<'t> Tree<'t> {
             Value::Map(_) => "a mapping",
         }
     }
+}
+
+/// The characters that begin in these bytes of a text.
+fn characters(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count()
+}
+
+/// A JSON text as one that is YAML too: the characters that JSON lets stand in its strings
+/// and YAML does not become `?`, of which no rule is made. Places stay what they are.
+pub(super) fn as_yaml(text: &str) -> Cow<'_, str> {
+    let odd =
+        |c: char| matches!(c, '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}');
+    let start = text.trim_start_matches('\u{feff}').trim_start();
+    if !start.starts_with('{') || !text.contains(odd) {
+        return Cow::Borrowed(text);
+    }
+    let mut yaml = String::with_capacity(text.len());
+    for c in text.chars() {
+        match odd(c) {
+            true => yaml.extend(std::iter::repeat_n('?', c.len_utf8())),
+            false => yaml.push(c),
+        }
+    }
+    Cow::Owned(yaml)
 }
 
 fn syntax(error: &ScanError) -> Flaw {

@@ -1,21 +1,26 @@
 //! `sidgate catalog import`: OpenAPI documents to a catalogue.
 
-use std::fs::File;
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
 use super::super::Error;
-use super::super::text::printable;
-use crate::catalog::openapi::{self, Document, Granularity, MAX_DOCUMENT, Options};
-use crate::fault::{Fault, Faults};
+use super::super::text::{counted, printable};
+use super::output::Output;
+use super::read::read_all;
+use crate::catalog::merge::ignored_suffixes;
+use crate::catalog::openapi::{self, Document, Granularity, Options};
 
 /// Draft a catalogue from OpenAPI 3.0 and 3.1 documents, YAML or JSON
 ///
 /// The catalogue goes to standard output; a line for each category, and a warning for all
 /// that no rule can say, go to standard error. The documents together describe one API:
 /// their order makes no difference. On a fault nothing is written, and the exit code is 1.
+///
+/// With --output, standard output has what would change in a catalogue that is there, and
+/// who would gain or lose what; only --write changes the file. What was written by hand
+/// stays as it is.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Import {
     /// A path parameter that names the caller's Account SID, and becomes {sid}; repeatable
@@ -33,6 +38,15 @@ pub(in crate::cli) struct Import {
     /// An end of the last segment that no rule names, such as .json; repeatable
     #[arg(long = "ignored-suffix", value_name = "SUFFIX", value_parser = parse_suffix)]
     ignored_suffixes: Vec<String>,
+    /// The catalogue onto which to import; what would change is printed
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Write the catalogue that --output names
+    #[arg(long, requires = "output")]
+    write: bool,
+    /// A token file: print which of its tokens would gain or lose what
+    #[arg(long, value_name = "FILE", requires = "output")]
+    tokens: Option<PathBuf>,
     /// The documents
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -46,6 +60,7 @@ enum Detail {
 
 impl Import {
     pub(in crate::cli) fn run(self, out: &mut impl Write) -> Result<(), Error> {
+        let output = self.output.clone().map(Output::read).transpose()?;
         let texts = read_all(&self.files)?;
         let documents: Vec<Document<'_>> = self
             .files
@@ -53,13 +68,25 @@ impl Import {
             .zip(&texts)
             .map(|(file, text)| Document { file, text })
             .collect();
-        let import = openapi::import(&documents, &self.options())?;
+        let there = output.as_ref().and_then(Output::text);
+        let import = openapi::import(&documents, &self.options(there))?;
         report(&import, documents.len(), &mut io::stderr().lock());
-        out.write_all(import.draft.render().as_bytes())
-            .map_err(Error::Output)
+        match output {
+            None => out
+                .write_all(import.draft.render().as_bytes())
+                .map_err(Error::Output),
+            Some(output) => output.merge(&import.draft, self.tokens.as_deref(), self.write, out),
+        }
     }
 
-    fn options(&self) -> Options {
+    /// What is asked for; a catalogue that is there has its own ignored suffixes.
+    fn options(&self, there: Option<&str>) -> Options {
+        let mut suffixes = there.map(ignored_suffixes).unwrap_or_default();
+        for suffix in &self.ignored_suffixes {
+            if !suffixes.contains(suffix) {
+                suffixes.push(suffix.clone());
+            }
+        }
         Options {
             sid_parameters: self.sid_parameters.clone(),
             api_version: self.api_version.clone(),
@@ -68,7 +95,7 @@ impl Import {
                 Detail::Operation => Granularity::Operation,
             },
             servers: self.servers.clone(),
-            ignored_suffixes: self.ignored_suffixes.clone(),
+            ignored_suffixes: suffixes,
         }
     }
 }
@@ -90,85 +117,32 @@ fn parse_suffix(text: &str) -> Result<String, &'static str> {
     }
 }
 
-/// The texts of all files, or the faults of all that cannot be read.
-fn read_all(files: &[PathBuf]) -> Result<Vec<String>, Faults> {
-    let mut texts = Vec::with_capacity(files.len());
-    let mut faults = Vec::new();
-    for file in files {
-        match read(file) {
-            Ok(text) => texts.push(text),
-            Err(fault) => faults.push(fault),
-        }
-    }
-    if faults.is_empty() {
-        Ok(texts)
-    } else {
-        Err(Faults(faults))
-    }
-}
-
-/// The text of a file, which may be a pipe.
-fn read(path: &Path) -> Result<String, Fault> {
-    let unreadable = |error: io::Error| Fault::new(path, format!("cannot be read: {error}"));
-    let file = File::open(path).map_err(unreadable)?;
-    let mut bytes = Vec::new();
-    // One byte more than may be, to tell the largest document from one that is too large.
-    let mut bounded = file.take(MAX_DOCUMENT + 1);
-    bounded.read_to_end(&mut bytes).map_err(unreadable)?;
-    if u64::try_from(bytes.len()).is_ok_and(|size| size > MAX_DOCUMENT) {
-        let most = MAX_DOCUMENT / (1024 * 1024);
-        let message = format!("is larger than {most} MiB, the most that a document may have");
-        return Err(Fault::new(path, message));
-    }
-    String::from_utf8(bytes).map_err(|error| {
-        let valid = error.utf8_error().valid_up_to();
-        let bytes = error.as_bytes().get(..valid).unwrap_or_default();
-        let text = String::from_utf8_lossy(bytes);
-        Fault::at(path, &text, valid, "is not UTF-8")
-    })
-}
-
 /// Warnings and a line for each category; where standard error cannot be written there is
 /// nobody to tell.
 fn report(import: &openapi::Import, documents: usize, out: &mut impl Write) {
     for warning in &import.warnings {
-        let place = warning.place.unwrap_or((1, 1));
+        let (line, column) = warning.place.unwrap_or((1, 1));
         let file = warning.file.display().to_string();
-        let _ = writeln!(
-            out,
-            "{}:{}:{}: warning: {}",
-            printable(&file),
-            place.0,
-            place.1,
-            printable(&warning.message)
-        );
+        let (file, message) = (printable(&file), printable(&warning.message));
+        let _ = writeln!(out, "{file}:{line}:{column}: warning: {message}");
     }
-    let mut operations = 0;
+    let mut rules = 0;
     for category in &import.draft.categories {
         let count: usize = category.scopes.iter().map(|scope| scope.rules.len()).sum();
-        operations += count;
+        rules += count;
         let scopes: Vec<String> = category
             .scopes
             .iter()
             .map(|scope| format!("{} ({})", scope.id, scope.rules.len()))
             .collect();
-        let name = printable(&category.name);
-        let _ = writeln!(
-            out,
-            "{name}: {}: {}",
-            counted(count, "rule"),
-            scopes.join(", ")
-        );
+        let (name, scopes) = (printable(&category.name), scopes.join(", "));
+        let _ = writeln!(out, "{name}: {}: {scopes}", counted(count, "rule", "rules"));
     }
     let _ = writeln!(
         out,
         "{}: {}, {}",
-        counted(documents, "document"),
-        counted(operations, "rule"),
-        counted(import.warnings.len(), "warning"),
+        counted(documents, "document", "documents"),
+        counted(rules, "rule", "rules"),
+        counted(import.warnings.len(), "warning", "warnings"),
     );
-}
-
-fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

@@ -72,7 +72,7 @@ impl<'r> Reader<'r, '_> {
                     first.url.escape_debug(),
                     other.url.escape_debug()
                 );
-                if self.told.insert((tree.offset(at), message.clone())) {
+                if self.told.insert(message.clone()) {
                     self.warn(tree.offset(at), message);
                 }
             }
@@ -103,7 +103,9 @@ impl<'r> Reader<'r, '_> {
             })?);
         }
         for (offset, message) in odd {
-            self.warn(offset, message);
+            if self.told.insert(message.clone()) {
+                self.warn(offset, message);
+            }
         }
         self.servers.insert(list, servers.clone());
         Ok(servers)

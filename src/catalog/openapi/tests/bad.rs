@@ -64,6 +64,12 @@ fn what_is_no_openapi_is_refused_by_name() {
             "openapi: 3.0.0\npaths: {}\n",
             "a.yaml:1:1: there is no operation that can be imported",
         ),
+        (
+            "openapi: 3.0.0\npaths:\n  /#a:\n    get: {}\n",
+            "a.yaml:1:1: there is no operation that can be imported\n\
+             a.yaml:4:5: `GET /#a` is not imported: a rule names a path alone, without a query \
+             or a fragment",
+        ),
     ] {
         assert_eq!(faults(text), told, "{text}");
     }

@@ -42,6 +42,26 @@ fn places_count_lines_and_characters() {
 }
 
 #[test]
+fn a_place_far_into_one_long_line_is_found_at_once() {
+    let text = format!("{{\"a\": \"{}\", \"b\": 1}}", "é".repeat(5000));
+    let tree = Tree::parse(&text).expect("JSON");
+    let b = tree.under(tree.root(), "b").expect("b");
+    assert_eq!(tree.place(tree.offset(b)), (1, 5000 + 16));
+}
+
+#[test]
+fn what_json_takes_and_yaml_does_not_is_read() {
+    let text = "{\"a\u{7f}\": \"\u{9f}\u{85}\u{ffff}\", \"b\": 1}";
+    serde_json::from_str::<serde_json::Value>(text).expect("JSON");
+    let yaml = as_yaml(text);
+    let tree = Tree::parse(&yaml).expect("YAML");
+    let a = tree.under(tree.root(), "a?").expect("a");
+    assert_eq!(tree.scalar(a), Some("??\u{85}???"));
+    assert_eq!(yaml.len(), text.len());
+    assert!(matches!(as_yaml("a: \u{9f}"), Cow::Borrowed(_)));
+}
+
+#[test]
 fn an_alias_costs_nothing_and_cannot_contain_itself() {
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..60 {

@@ -1,0 +1,427 @@
+//! Imports onto catalogues that are there: what changes, what stays, who gains or loses.
+
+use proptest::prelude::*;
+
+use super::super::openapi::{Document, Granularity, Options, import};
+use super::*;
+use crate::token::ScopeSet;
+
+fn draft(paths: &str, version: Option<&str>) -> Draft {
+    let text = format!("openapi: 3.0.0\npaths:\n{paths}");
+    let document = Document {
+        file: Path::new("api.yaml"),
+        text: &text,
+    };
+    let options = Options {
+        api_version: version.map(str::to_owned),
+        granularity: Granularity::Access,
+        ..Options::default()
+    };
+    import(&[document], &options).expect(&text).draft
+}
+
+fn merged(text: &str, draft: &Draft) -> Merge {
+    merge(Path::new("catalog.toml"), Some(text), draft).unwrap_or_else(|f| panic!("{f}\n{text}"))
+}
+
+fn refused(text: &str, draft: &Draft) -> String {
+    let faults = merge(Path::new("catalog.toml"), Some(text), draft).expect_err(text);
+    faults.to_string()
+}
+
+fn changes(merge: &Merge) -> Vec<String> {
+    merge.changes.iter().map(ToString::to_string).collect()
+}
+
+fn reach(merge: &Merge, scopes: &[&str]) -> Reach {
+    let numbers = scopes.iter().filter_map(|id| merge.after.scope_number(id));
+    merge.effects.of(&ScopeSet::from_iter(numbers))
+}
+
+const ADS: &str = "  /ads:\n    get: {tags: [Ads]}\n    post: {tags: [Ads]}\n  /ads/{id}:\n    get: {tags: [Ads]}\n";
+
+#[test]
+fn the_same_again_changes_nothing() {
+    for version in [None, Some("2")] {
+        let draft = draft(ADS, version);
+        let text = draft.render();
+        let merge = merged(&text, &draft);
+        assert_eq!(changes(&merge), [""; 0]);
+        assert_eq!(merge.text, text);
+        assert!(merge.notes.is_empty(), "{:?}", merge.notes);
+        assert!(reach(&merge, &["ads:read", "ads:write"]).is_empty());
+    }
+}
+
+#[test]
+fn where_there_is_nothing_the_draft_is_all() {
+    let draft = draft(ADS, Some("2"));
+    let file = Path::new("catalog.toml");
+    let fresh = merge(file, None, &draft).expect("a catalogue");
+    assert_eq!(fresh.text, draft.render());
+    assert_eq!(
+        changes(&fresh),
+        [
+            "+ version 2",
+            "+ scope ads:read in Ads",
+            "+ rule ads:read: GET /ads",
+            "+ rule ads:read: GET /ads/{id}",
+            "+ scope ads:write in Ads",
+            "+ rule ads:write: POST /ads",
+        ]
+    );
+    let blank = merged("# mine", &draft);
+    assert_eq!(blank.text, format!("# mine\n{}", draft.render()));
+}
+
+#[test]
+fn rules_and_scopes_come_and_go_and_are_told() {
+    let text = draft(ADS, None).render();
+    let next = draft(
+        "  /ads:\n    get: {tags: [Ads]}\n  /ads/{name}:\n    get: {tags: [Ads]}\n    head: {tags: [Ads]}\n\
+         \x20 /jobs:\n    get: {tags: [Jobs]}\n",
+        None,
+    );
+    let merge = merged(&text, &next);
+    assert_eq!(
+        changes(&merge),
+        [
+            "+ scope jobs:read in Jobs",
+            "+ rule jobs:read: GET /jobs",
+            "+ rule ads:read: HEAD /ads/{name}",
+            "- rule ads:write: POST /ads",
+            "- scope ads:write: it stays, without rules",
+        ]
+    );
+    let reader = reach(&merge, &["ads:read"]);
+    assert_eq!(reader.gains, ["HEAD /ads/{name}"]);
+    assert!(reader.loses.is_empty());
+    assert_eq!(reach(&merge, &["ads:write"]).loses, ["POST /ads"]);
+    // What is written is at peace with the documents, and back again with the earlier ones.
+    assert_eq!(changes(&merged(&merge.text, &next)), [""; 0]);
+    let back = merged(&merge.text, &draft(ADS, None));
+    assert_eq!(
+        changes(&back),
+        [
+            "- rule ads:read: HEAD /ads/{name}",
+            "+ rule ads:write: POST /ads",
+            "- rule jobs:read: GET /jobs",
+            "- scope jobs:read: it stays, without rules",
+        ]
+    );
+}
+
+/// A catalogue that was imported and then written in by many hands.
+fn by_hand() -> String {
+    let text = draft(ADS, Some("2")).render();
+    text.replace("# Change it", "# Ours. Change it")
+        .replace(
+            "name = \"Ads\"\n",
+            "name = \"Adverts\" # as people say\nlimits = [\"10/hour\"]\n",
+        )
+        .replace(
+            "    \"GET /ads\",\n",
+            "    # first of all\n    \"GET /own\", # ours\n    { rule = \"GET /ads\", versions = [\"2\"] },  # kept\n",
+        )
+        .replace("Read Ads", "Look at adverts")
+        .replace("id = \"ads:write\"", "id = \"adverts:change\"")
+        + "\n[[category]]\nname = \"Mine\"\n[[category.scope]]\nid = \"mine\"\nallow = [\"GET /ads/x\"]\n"
+}
+
+#[test]
+fn what_was_written_by_hand_stays() {
+    let text = by_hand();
+    let same = merged(&text, &draft(ADS, Some("2")));
+    assert_eq!(changes(&same), [""; 0]);
+    assert_eq!(same.text, text);
+    assert_eq!(
+        same.notes,
+        ["what would be the scope `ads:write` is `adverts:change` here"]
+    );
+
+    let more =
+        format!("{ADS}    put: {{tags: [Ads]}}\n  /ads/{{id}}/code:\n    get: {{tags: [Ads]}}\n");
+    let merge = merged(&text, &draft(&more, Some("2")));
+    assert_eq!(
+        changes(&merge),
+        [
+            "+ rule ads:read: GET /ads/{id}/code",
+            "+ rule adverts:change: PUT /ads/{id}",
+        ]
+    );
+    let kept: Vec<&str> = merge
+        .text
+        .lines()
+        .filter(|l| !l.starts_with("imported"))
+        .collect();
+    let mut lines = text.lines().filter(|l| !l.starts_with("imported"));
+    assert!(lines.all(|line| kept.contains(&line)), "{}", merge.text);
+    assert_eq!(merge.text.lines().count(), text.lines().count() + 2);
+}
+
+#[test]
+fn a_rule_that_somebody_took_out_stays_out() {
+    let text = draft(ADS, None)
+        .render()
+        .replace("    \"POST /ads\",\n", "");
+    let merge = merged(&text, &draft(ADS, None));
+    assert_eq!(changes(&merge), [""; 0]);
+    assert_eq!(
+        merge.notes,
+        ["`POST /ads` was taken out of `ads:write` by hand, and stays out"]
+    );
+    assert_eq!(merge.text, text);
+}
+
+#[test]
+fn a_rule_that_an_import_did_not_make_is_never_taken_out() {
+    let text = draft(ADS, None)
+        .render()
+        .replace("\"GET /ads\"", "\"GET,HEAD /ads\"")
+        .replace("imported = [\"", "# imported = [\"");
+    let merge = merged(&text, &draft("  /x:\n    get: {tags: [Ads]}\n", None));
+    assert_eq!(changes(&merge), ["+ rule ads:read: GET /x"]);
+    // With its marks, a rule that was changed by hand stays as well.
+    let text = text.replace("# imported", "imported");
+    let merge = merged(&text, &draft("  /x:\n    get: {tags: [Ads]}\n", None));
+    assert_eq!(
+        changes(&merge),
+        [
+            "+ rule ads:read: GET /x",
+            "- rule ads:read: GET /ads/{id}",
+            "- rule ads:write: POST /ads",
+            "- scope ads:write: it stays, without rules",
+        ]
+    );
+}
+
+#[test]
+fn a_version_comes_and_rules_are_limited_to_those_that_have_them() {
+    let text = draft(ADS, Some("16")).render();
+    let older = draft(
+        "  /ads:\n    get: {tags: [Ads]}\n  /old:\n    get: {tags: [Ads]}\n  /jobs:\n    get: {tags: [Jobs]}\n",
+        Some("9"),
+    );
+    let merge = merged(&text, &older);
+    assert_eq!(
+        changes(&merge),
+        [
+            "+ version 9",
+            "+ scope jobs:read in Jobs",
+            "+ rule jobs:read: GET /jobs",
+            "+ rule ads:read: GET /old",
+            "~ rule ads:read: GET /ads/{id}: every version -> 16",
+            "~ rule ads:write: POST /ads: every version -> 16",
+        ]
+    );
+    let ids: Vec<_> = merge
+        .after
+        .versions
+        .iter()
+        .map(|v| v.id.to_string())
+        .collect();
+    assert_eq!(ids, ["16", "9"]);
+    assert_eq!(
+        merge.after.version(None).map(|v| &*v.id),
+        Some("16"),
+        "the latest stays"
+    );
+    for line in [
+        "    \"GET /ads\",\n",
+        "    { rule = \"GET /ads/{id}\", versions = [\"16\"] },\n",
+        "    { rule = \"GET /old\", versions = [\"9\"] },\n",
+        "    { rule = \"GET /jobs\", versions = [\"9\"] },\n",
+    ] {
+        assert!(merge.text.contains(line), "{line} in {}", merge.text);
+    }
+    let reader = reach(&merge, &["ads:read"]);
+    assert_eq!(
+        reader.gains,
+        ["GET /ads (version 9)", "GET /old (version 9)"]
+    );
+    assert!(reader.loses.is_empty());
+    // Neither version's documents find anything to change.
+    for again in [&older, &draft(ADS, Some("16"))] {
+        assert_eq!(changes(&merged(&merge.text, again)), [""; 0]);
+    }
+    // A rule that both have from now on is one for every version.
+    let both = merged(
+        &merge.text,
+        &draft(
+            &format!("{ADS}  /old:\n    get: {{tags: [Ads]}}\n"),
+            Some("16"),
+        ),
+    );
+    assert_eq!(
+        changes(&both),
+        ["~ rule ads:read: GET /old: 9 -> every version"]
+    );
+    // A newer one stands before them, and is not the latest until somebody says so.
+    let newest = merged(&merge.text, &draft(ADS, Some("17")));
+    let ids: Vec<_> = newest
+        .after
+        .versions
+        .iter()
+        .map(|v| v.id.to_string())
+        .collect();
+    assert_eq!(ids, ["17", "16", "9"]);
+    assert_eq!(newest.after.version(None).map(|v| &*v.id), Some("16"));
+    let middle = merged(&merge.text, &draft(ADS, Some("10")));
+    let ids: Vec<_> = middle
+        .after
+        .versions
+        .iter()
+        .map(|v| v.id.to_string())
+        .collect();
+    assert_eq!(ids, ["16", "10", "9"]);
+}
+
+#[test]
+fn a_rule_that_shadows_another_or_does_so_no_more_is_seen() {
+    let hand = "\n[[category]]\nname = \"B\"\n[[category.scope]]\nid = \"b\"\nallow = [\n    \"GET /a/{x}\",\n]\n";
+    let with = "  /a/special:\n    get: {tags: [A]}\n";
+    let text = draft(with, None).render() + hand;
+    // `/a/special` is A's own; without its rule, whoever holds B comes to it.
+    let gone = merged(&text, &draft("  /c:\n    get: {tags: [A]}\n", None));
+    assert_eq!(reach(&gone, &["b"]).gains, ["GET /a/special"]);
+    assert_eq!(reach(&gone, &["a:read"]).loses, ["GET /a/special"]);
+    let back = merged(&gone.text, &draft(with, None));
+    assert_eq!(reach(&back, &["b"]).loses, ["GET /a/special"]);
+    let both = reach(&back, &["b", "a:read"]);
+    assert_eq!(
+        (both.gains.len(), both.loses),
+        (0, vec!["GET /c".to_owned()])
+    );
+    // Two that meet where neither is more special.
+    let hand = hand.replace("GET /a/{x}", "GET /{x}/b/{*more}");
+    let text = draft("  /a/{y}/c:\n    get: {tags: [A]}\n", None).render() + &hand;
+    let gone = merged(&text, &draft("  /c:\n    get: {tags: [A]}\n", None));
+    assert_eq!(reach(&gone, &["b"]).gains, ["GET /a/b/c"]);
+}
+
+#[test]
+fn layouts_of_many_kinds_are_edited_or_refused_and_never_harmed() {
+    let more = draft(&format!("{ADS}  /new:\n    get: {{tags: [Ads]}}\n"), None);
+    let scope = |allow: &str| {
+        format!(
+            "[[category]]\nname = \"Ads\"\n[[category.scope]]\nid = \"ads:read\"\n{allow}\n# end\n"
+        )
+    };
+    for (allow, then) in [
+        (
+            "allow = [\"GET /ads\", \"GET /ads/{id}\"]",
+            "[\n    \"GET /ads\",\n    \"GET /ads/{id}\",\n    \"GET /new\",\n]",
+        ),
+        (
+            "allow = []",
+            "[\n    \"GET /ads\",\n    \"GET /ads/{id}\",\n    \"GET /new\",\n]",
+        ),
+        (
+            "allow = [\n  \"GET /ads\",\n  \"GET /ads/{id}\" # last\n]",
+            "[\n  \"GET /ads\",\n  \"GET /ads/{id}\", # last\n  \"GET /new\",\n]",
+        ),
+        (
+            "",
+            "[\n    \"GET /ads\",\n    \"GET /ads/{id}\",\n    \"GET /new\",\n]",
+        ),
+    ] {
+        let merge = merged(&scope(allow), &more);
+        assert!(
+            merge.text.contains(&format!("allow = {then}")),
+            "{}",
+            merge.text
+        );
+        assert!(merge.text.contains("\n# end\n"), "{}", merge.text);
+        assert_eq!(changes(&merged(&merge.text, &more)), [""; 0]);
+    }
+    let told = refused(&scope("allow = [ # why\n\"GET /ads\", \"GET /x\"]"), &more);
+    assert_eq!(
+        told,
+        "catalog.toml:5:9: these rules cannot be edited: write one in a line"
+    );
+    let inline =
+        "category = [{ name = \"Ads\", scope = [{ id = \"ads:read\", allow = [\"GET /x\"] }] }]\n";
+    let told = refused(inline, &more);
+    assert!(told.starts_with("catalog.toml:1:1: "), "{told}");
+}
+
+#[test]
+fn what_does_not_fit_the_catalogue_is_refused() {
+    let text = draft(ADS, None).render();
+    let told = refused(&text, &draft(ADS, Some("2")));
+    assert!(
+        told.contains("it has no versions, so nothing can be said of version `2`"),
+        "{told}"
+    );
+    let told = refused("x = 1\n", &draft(ADS, None));
+    assert!(
+        told.starts_with("catalog.toml:1:1: unknown key `x`"),
+        "{told}"
+    );
+    // A rule of a hand where another has {sid}: both cannot hold.
+    let hand = "[[category]]\nname = \"X\"\n[[category.scope]]\nid = \"x\"\nallow = [\"GET /ads/{sid}\"]\n";
+    let told = refused(hand, &draft(ADS, None));
+    assert!(
+        told.contains("with what the documents say it would be refused: "),
+        "{told}"
+    );
+}
+
+#[test]
+fn the_flags_of_a_rule_outlive_a_change_of_its_versions() {
+    let text = draft(ADS, Some("2")).render().replace(
+        "    \"GET /ads/{id}\",\n",
+        "    { limit = \"slow\", upgrade = true, rule = \"GET /ads/{id}\" },\n",
+    ) + "\n[[limits.group]]\nname = \"slow\"\nlimits = [\"1/hour\"]\n";
+    let merge = merged(
+        &text,
+        &draft("  /ads:\n    get: {tags: [Ads]}\n", Some("1")),
+    );
+    let line =
+        "    { rule = \"GET /ads/{id}\", upgrade = true, limit = \"slow\", versions = [\"2\"] },\n";
+    assert!(merge.text.contains(line), "{}", merge.text);
+}
+
+/// Paths below one of three tags, as subsets of which documents are made.
+fn paths(which: u16) -> String {
+    let mut text = String::new();
+    for at in 0..9 {
+        if which & (1 << at) != 0 {
+            let (path, method) = (
+                ["/a", "/a/{x}", "/b/{x}/c"][at % 3],
+                ["get", "put", "delete"][at / 3],
+            );
+            text.push_str(&format!(
+                "  {path}/{at}:\n    {method}: {{tags: [T{}]}}\n",
+                at % 2
+            ));
+        }
+    }
+    if text.is_empty() {
+        text.push_str("  /z:\n    get: {}\n");
+    }
+    text
+}
+
+proptest! {
+    /// From any documents to any other, by way of the file: what is written is what the
+    /// documents say, imported again it changes nothing, and what is gained was told.
+    #[test]
+    fn an_import_ends_where_the_documents_are(first in 0_u16..512, second in 0_u16..512) {
+        let (one, two) = (draft(&paths(first), None), draft(&paths(second), None));
+        let merge = merged(&one.render(), &two);
+        let again = merged(&merge.text, &two);
+        prop_assert_eq!(&again.text, &merge.text);
+        prop_assert!(again.changes.is_empty());
+        let wanted: std::collections::BTreeSet<String> =
+            two.scopes().flat_map(|(_, s)| s.rules.iter().map(|r| format!("{}: {r}", s.id))).collect();
+        let found: std::collections::BTreeSet<String> = merge
+            .after
+            .categories
+            .iter()
+            .flat_map(|c| &c.scopes)
+            .flat_map(|s| s.rules.iter().map(|r| format!("{}: {r}", s.id)))
+            .collect();
+        prop_assert_eq!(found, wanted);
+    }
+}
