@@ -17,6 +17,8 @@ mod dialect;
 mod durability;
 mod faults;
 mod forwarding;
+mod guide;
+mod impact;
 mod limits;
 mod observed;
 mod paths;
