@@ -20,9 +20,14 @@ test *WORDS:
 soak:
     scripts/soak
 
+# Fuzzes every target, or those named, for so many seconds each.
+fuzz SECONDS="60" *TARGETS:
+    scripts/fuzz {{SECONDS}} {{TARGETS}}
+
 # Formats the sources.
 fmt:
     cargo fmt --all
+    cargo fmt --manifest-path fuzz/Cargo.toml
 
 # Lints as strictly as the checks do.
 lint:

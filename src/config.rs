@@ -24,7 +24,7 @@ use ipnet::IpNet;
 
 pub use dialect::RateLimitHeaders;
 pub use hazard::hazards;
-pub use load::load;
+pub use load::{load, parse};
 
 use crate::token::Digest;
 

@@ -23,7 +23,7 @@ use hyper::body::{Body, Bytes, Incoming};
 
 pub use admission::{Admission, Refused};
 pub use listener::{Listeners, bind};
-pub use worker::{Stop, Worker, run};
+pub use worker::{Stop, Worker, converse, run};
 
 use crate::config::Settings;
 use crate::net::{Peer, StreamPace};

@@ -38,8 +38,11 @@ pub fn load(path: &Path) -> Result<Config, Faults> {
     parse(path, text)
 }
 
-/// Resolves the text of a main file that lies at `path`.
-pub(super) fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
+/// Resolves the text of a main file as if it lay at `path`, which itself is not read.
+///
+/// # Errors
+/// As [`load`].
+pub fn parse(path: &Path, text: &str) -> Result<Config, Faults> {
     let absolute = std::path::absolute(path)
         .map_err(|error| Fault::new(path, format!("the path cannot be resolved: {error}")))?;
     let mut checker = Checker::new(absolute.parent().unwrap_or(Path::new("/")));

@@ -66,7 +66,7 @@ pub(super) async fn serve<H: Handler>(
 
 /// Which HTTP it is, by what was agreed on or else by its first bytes: HTTP/2 begins with
 /// its preface, which has the deadlines of a head in any case.
-async fn begin<H, T>(
+pub(super) async fn begin<H, T>(
     shared: &Rc<Shared<H>>,
     settings: &Settings,
     socket: T,

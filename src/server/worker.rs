@@ -2,11 +2,12 @@
 
 use std::cell::Cell;
 use std::io;
-use std::net::TcpListener as StdListener;
+use std::net::{IpAddr, TcpListener as StdListener};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{Notify, watch};
@@ -73,6 +74,19 @@ pub(super) struct Shared<H> {
     closed: Notify,
 }
 
+impl<H> Shared<H> {
+    fn new(handler: Rc<H>) -> Self {
+        Self {
+            handler,
+            draining: Cell::new(false),
+            drain: Notify::new(),
+            shedding: Cell::new(0),
+            connections: Cell::new(0),
+            closed: Notify::new(),
+        }
+    }
+}
+
 /// Counts one connection of a worker until it is dropped.
 struct Open<H>(Rc<Shared<H>>);
 
@@ -103,17 +117,23 @@ pub fn run<H: Handler>(worker: Worker, handler: impl FnOnce() -> Rc<H>) -> io::R
     result
 }
 
+/// Serves one plaintext connection over any byte stream until it ends, as a worker serves
+/// one that it has accepted; within a local runtime. So the whole of the gate can be tested
+/// and fuzzed without a socket.
+pub async fn converse<H, T>(handler: Rc<H>, stream: T, address: IpAddr)
+where
+    H: Handler,
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let settings = handler.settings();
+    let shared = Rc::new(Shared::new(handler));
+    connection::begin(&shared, &settings, stream, address, false, None).await;
+}
+
 async fn serve<H: Handler>(worker: Worker, handler: impl FnOnce() -> Rc<H>) -> io::Result<()> {
     let sockets = worker.listeners.into_iter().map(TcpListener::from_std);
     let sockets: Vec<TcpListener> = sockets.collect::<io::Result<_>>()?;
-    let shared = Rc::new(Shared {
-        handler: handler(),
-        draining: Cell::new(false),
-        drain: Notify::new(),
-        shedding: Cell::new(0),
-        connections: Cell::new(0),
-        closed: Notify::new(),
-    });
+    let shared = Rc::new(Shared::new(handler()));
     let mut accepting = Vec::new();
     for (number, listener) in sockets.into_iter().enumerate() {
         let admission = Arc::clone(&worker.admission);
