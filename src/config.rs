@@ -140,6 +140,27 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// PKCS#8, PKCS#1 or SEC1.
     pub private_key: PathBuf,
+    /// Whose certificates clients show; `None`: they are not asked for any.
+    pub clients: Option<ClientTrust>,
+}
+
+/// Whose certificates clients show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientTrust {
+    /// PEM file of the authorities that are believed.
+    pub ca: PathBuf,
+    /// What becomes of a client that shows none.
+    pub certificates: ClientCertificates,
+}
+
+/// Whether a client must show a certificate. One that is shown must be good in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClientCertificates {
+    /// Without one there is no connection.
+    #[default]
+    Required,
+    /// One may show none.
+    Optional,
 }
 
 /// Where requests go.

@@ -81,6 +81,8 @@ pub enum Event {
     Refused(Refused),
     /// A TLS handshake ended, well or not.
     Handshake(bool),
+    /// A client's certificate was not good, or was wanted and not shown.
+    CertificateRefused,
     /// A TLS handshake took too long.
     HandshakeTimeout,
     /// A deadline of an HTTP connection ended it.

@@ -124,6 +124,7 @@ fn watched(configs: &[&Config]) -> Vec<WatchedFile> {
         files.push(config.path.clone());
         for tls in [&settings.tls, &settings.admin.tls].into_iter().flatten() {
             files.extend([tls.certificate.clone(), tls.private_key.clone()]);
+            files.extend(tls.clients.as_ref().map(|clients| clients.ca.clone()));
         }
         for upstream in &settings.upstreams {
             files.extend(upstream.tls.ca.clone());

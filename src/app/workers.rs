@@ -190,6 +190,7 @@ impl Handler for GateHandler {
             }),
             Event::PingTimeout => metrics.deadline(metrics::Deadline::H2Ping),
             Event::Handshake(ok) => metrics.tls_handshake(ok),
+            Event::CertificateRefused => metrics.client_certificate_refused(),
             Event::HandshakeTimeout => metrics.deadline(metrics::Deadline::TlsHandshake),
             Event::Expired(expired) => metrics.deadline(match expired {
                 Expired::FirstByte => metrics::Deadline::FirstByte,

@@ -11,7 +11,7 @@ use toml::Spanned;
 
 use super::dialect::Dialect;
 use super::units::{Size, Time};
-use super::{Errors, LogFormat, Protocol, Role, Running};
+use super::{ClientCertificates, Errors, LogFormat, Protocol, Role, Running};
 
 /// A value that may be left out.
 pub(super) type Given<T> = Option<Spanned<T>>;
@@ -54,6 +54,8 @@ pub(super) struct Proxy {
 pub(super) struct Tls {
     pub(super) certificate: Given<String>,
     pub(super) private_key: Given<String>,
+    pub(super) client_ca: Given<String>,
+    pub(super) client_certificates: Given<Word<ClientCertificates>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -291,6 +293,11 @@ impl Spelt for Role {
         ("implementation-specialist", Self::ImplementationSpecialist),
         ("viewer", Self::Viewer),
     ];
+}
+
+impl Spelt for ClientCertificates {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("required", Self::Required), ("optional", Self::Optional)];
 }
 
 impl Spelt for LogFormat {

@@ -21,8 +21,8 @@ use super::defaults::cores;
 use super::dialect::rate_limit_headers;
 use super::raw::{self, Given, Raw};
 use super::{
-    AccessLog, Admin, Config, Errors, Files, Fixed, Guessing, Limits, Log, LogTarget, Running,
-    Secrets, Settings, Timeouts, TlsFiles, Verification,
+    AccessLog, Admin, ClientTrust, Config, Errors, Files, Fixed, Guessing, Limits, Log, LogTarget,
+    Running, Secrets, Settings, Timeouts, TlsFiles, Verification,
 };
 use crate::auth::Keys;
 use crate::token::Sid;
@@ -173,7 +173,22 @@ fn tls_files(given: raw::Table<raw::Tls>, checker: &mut Checker) -> Option<TlsFi
     let (place, tls) = given.map(|table| (table.span(), table.into_inner().0))?;
     let certificate = checker.needed(tls.certificate, &place, "certificate");
     let private_key = checker.needed(tls.private_key, &place, "private_key");
+    let clients = match (tls.client_ca, tls.client_certificates) {
+        (Some(ca), word) => Some(ClientTrust {
+            ca: checker.readable(&ca),
+            certificates: word.map_or_else(Default::default, |word| word.into_inner().0),
+        }),
+        (None, Some(word)) => {
+            checker.fault(
+                &word.span(),
+                "`client_ca` says whose certificates these are",
+            );
+            None
+        }
+        (None, None) => None,
+    };
     Some(TlsFiles {
+        clients,
         certificate: certificate.map_or_else(Default::default, |path| checker.readable(&path)),
         private_key: private_key.map_or_else(Default::default, |path| checker.readable(&path)),
     })

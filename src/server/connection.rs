@@ -60,7 +60,12 @@ pub(super) async fn serve<H: Handler>(
             let agreed = agreed.map(|protocol| protocol == tls::ALPN_H2);
             begin(shared, &settings, stream, address, true, agreed).await;
         }
-        Err(e) => tracing::debug!(peer = %address, error = %e, "TLS handshake failed"),
+        Err(e) => {
+            if tls::is_certificate_refused(&e) {
+                shared.handler.observe(Event::CertificateRefused);
+            }
+            tracing::debug!(peer = %address, error = %e, "TLS handshake failed");
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the upstream and the client see of each other.
 
 mod bodies;
+mod client_certificates;
 mod connections;
 mod expectation;
 mod headers;

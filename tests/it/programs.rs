@@ -4,4 +4,5 @@ mod curl;
 mod demo;
 mod grpc;
 mod nginx;
+mod sslscan;
 mod websocket;

@@ -114,6 +114,10 @@ fn connections(state: &State, to: &mut DescriptorEncoder<'_>) -> Result<(), Erro
     let help = "TLS handshakes of clients";
     let metric = to.encode_descriptor("tls_handshakes", help, None, MetricType::Counter)?;
     outcomes(metric, state, |worker| &worker.handshakes)?;
+    let help = "Handshakes that failed for the client's certificate, or for want of one";
+    let name = "tls_client_certificates_refused";
+    let metric = to.encode_descriptor(name, help, None, MetricType::Counter)?;
+    total(metric, state.sum(|worker| &worker.certificates_refused))?;
     let help = "Deadlines that passed";
     let mut metric = to.encode_descriptor("deadlines", help, None, MetricType::Counter)?;
     for deadline in Deadline::ALL {

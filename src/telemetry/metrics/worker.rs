@@ -119,6 +119,7 @@ pub struct WorkerMetrics {
     pub(super) connects: Outcomes,
     pub(super) retries: Count,
     pub(super) handshakes: Outcomes,
+    pub(super) certificates_refused: Count,
     pub(super) tunnels: Gauge,
     pub(super) guesses_refused: Count,
     pub(super) rate_limited: [Count; TokenLimit::ALL.len()],
@@ -208,6 +209,11 @@ impl WorkerMetrics {
     /// Credentials were not looked at, as too many had been wrong.
     pub fn guess_refused(&self) {
         self.guesses_refused.add(1);
+    }
+
+    /// A client's certificate was not good, or was wanted and not shown.
+    pub fn client_certificate_refused(&self) {
+        self.certificates_refused.add(1);
     }
 
     /// A connection became a tunnel.

@@ -75,6 +75,19 @@ impl Authority {
         Arc::new(config)
     }
 
+    /// The same for a client that shows this certificate.
+    pub(crate) fn client_as(&self, identity: &Identity) -> Arc<ClientConfig> {
+        let chain = vec![CertificateDer::from_pem_slice(identity.certificate.as_bytes()).unwrap()];
+        let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
+        let config = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(self.roots())
+            .with_client_auth_cert(chain, key)
+            .unwrap();
+        Arc::new(config)
+    }
+
     /// What a server of this identity is configured with; where `clients`, it takes only
     /// those with a certificate of this authority.
     pub(crate) fn server(

@@ -28,6 +28,7 @@ pub(crate) struct Builder {
     catalog: Option<String>,
     tokens: Option<String>,
     tls: Option<(String, String)>,
+    client_certificates: String,
     files: Vec<(String, Vec<u8>)>,
     listen: Option<String>,
     config_map: Vec<String>,
@@ -86,6 +87,12 @@ impl Builder {
     /// The gate speaks TLS as this identity.
     pub(crate) fn tls(mut self, identity: &Identity) -> Self {
         self.tls = Some((identity.certificate.clone(), identity.key.clone()));
+        self
+    }
+
+    /// Further keys of `tls`, each with a comma before it.
+    pub(crate) fn client_certificates(mut self, keys: &str) -> Self {
+        self.client_certificates = keys.to_owned();
         self
     }
 
@@ -164,7 +171,12 @@ impl Builder {
             let key_file = dir.path().join("key.pem");
             fs::write(&key_file, key).unwrap();
             fs::set_permissions(&key_file, Permissions::from_mode(0o600)).unwrap();
-            main.push_str("tls = { certificate = \"cert.pem\", private_key = \"key.pem\" }\n");
+            writeln!(
+                main,
+                "tls = {{ certificate = \"cert.pem\", private_key = \"key.pem\"{} }}",
+                self.client_certificates
+            )
+            .unwrap();
         }
         main.push_str(&self.proxy);
         // A gate without an upstream of its own gets one where nothing listens.
