@@ -23,6 +23,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+pub use self::resources::keep_memory_private;
 use self::signals::{Hangup, Stops};
 pub use self::workers::GateHandler;
 use crate::admin::AdminListener;

@@ -11,6 +11,7 @@ use sidgate::cli::{self, Cli};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    sidgate::app::keep_memory_private();
     // Nearly all wrong usage ends here, with exit code 2.
     let cli = Cli::parse();
     let Err(error) = cli.run(&mut io::stdout()) else {

@@ -1,4 +1,5 @@
-//! The documents say what is there: every key of the main file, every link between pages.
+//! The documents say what is there: every key of the main file, every link between pages,
+//! every test that a promise names.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
@@ -50,6 +51,48 @@ fn every_link_between_pages_leads_somewhere() {
         }
     }
     assert!(links > 20, "{links} links found");
+}
+
+/// A promise names the tests that hold it.
+#[test]
+fn every_test_that_a_promise_names_is_there() {
+    let mut tests = BTreeSet::new();
+    for folder in ["src", "tests"] {
+        names_of_functions(&root().join(folder), &mut tests);
+    }
+    let text = read("SECURITY.md");
+    let (_, promises) = text.split_once("## What it promises").unwrap();
+    let (promises, _) = promises.split_once("\n## ").unwrap();
+    let mut named = 0;
+    for promise in promises.split("*Tests:*").skip(1) {
+        let (names, _) = promise.split_once(".\n").unwrap();
+        for name in names.split('`').skip(1).step_by(2) {
+            assert!(tests.contains(name), "there is no test {name}");
+            named += 1;
+        }
+    }
+    assert_eq!(
+        promises.matches(". **").count(),
+        promises.matches("*Tests:*").count()
+    );
+    assert!(named > 30, "{named} tests named");
+}
+
+/// Every function of these sources.
+fn names_of_functions(folder: &Path, names: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            names_of_functions(&path, names);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            let functions = text
+                .split("fn ")
+                .skip(1)
+                .filter_map(|rest| rest.split_once('('));
+            names.extend(functions.map(|(name, _)| name.to_owned()));
+        }
+    }
 }
 
 fn root() -> &'static Path {

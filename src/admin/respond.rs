@@ -1,12 +1,14 @@
 //! What a call answers, and the form in which it leaves.
 
 use std::fmt;
+use std::io;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use super::problem::Problem;
 
@@ -25,6 +27,20 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
+}
+
+/// Counts what is written to it.
+struct Counted(usize);
+
+impl io::Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl RequestId {
@@ -59,6 +75,20 @@ impl Answer {
                 tracing::error!(%error, "an answer of the admin API cannot be written as JSON");
                 Self::of(StatusCode::INTERNAL_SERVER_ERROR, JSON, "{}")
             }
+        }
+    }
+
+    /// JSON that holds an auth token: wiped once it has been sent.
+    pub(super) fn secret(status: StatusCode, value: &impl Serialize) -> Self {
+        // As much room as it takes: growing would leave parts of it behind.
+        let mut counted = Counted(0);
+        let body = serde_json::to_writer(&mut counted, value).and_then(|()| {
+            let mut body = Zeroizing::new(Vec::with_capacity(counted.0));
+            serde_json::to_writer(&mut *body, value).map(|()| body)
+        });
+        match body {
+            Ok(body) => Self::of(status, JSON, Bytes::from_owner(body)),
+            Err(_) => Self::of(StatusCode::INTERNAL_SERVER_ERROR, JSON, "{}"),
         }
     }
 

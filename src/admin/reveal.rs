@@ -43,7 +43,7 @@ pub(super) async fn reveal(
         sid: token.sid.as_str(),
         auth_token: shown,
     };
-    Ok(Answer::json(StatusCode::OK, &revealed))
+    Ok(Answer::secret(StatusCode::OK, &revealed))
 }
 
 /// Opens a token's seal. What it holds must be what the token is verified against: a digest

@@ -230,8 +230,12 @@ fn view(
     auth_token: Option<&AuthToken>,
 ) -> Answer {
     let mut view = TokenView::new(token, catalog);
-    if let Some(auth_token) = auth_token {
-        view = view.with_auth_token(auth_token.expose());
-    }
-    Answer::json(status, &view).with(ETAG, etag_value(token, catalog))
+    let answer = match auth_token {
+        None => Answer::json(status, &view),
+        Some(auth_token) => {
+            view = view.with_auth_token(auth_token.expose());
+            Answer::secret(status, &view)
+        }
+    };
+    answer.with(ETAG, etag_value(token, catalog))
 }

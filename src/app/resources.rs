@@ -4,7 +4,9 @@
 use std::fs::File;
 use std::io;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{
+    DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit,
+};
 
 /// What a start takes at the least: stacks, buffers, a small file of tokens.
 const MEMORY: usize = 32 << 20;
@@ -26,6 +28,18 @@ pub(super) fn raise_descriptor_limit() {
     };
     // Nothing but a system that forbids the call itself refuses this.
     let _ = setrlimit(Resource::Nofile, raised);
+}
+
+/// Keeps what is in memory out of core dumps, and from other programs of the same user.
+pub fn keep_memory_private() {
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    // Each alone is enough, and a system that forbids both is left as it is: what a gate does
+    // does not depend on it.
+    let _ = setrlimit(Resource::Core, none);
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
 /// Makes sure that there is memory to start with. None of it is touched.

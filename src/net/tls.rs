@@ -36,6 +36,8 @@ pub fn server(files: &TlsFiles) -> Result<Arc<ServerConfig>, Fault> {
         .with_single_cert(chain, key)
         .map_err(|e| Fault::new(&files.certificate, format!("cannot be used: {e}")))?;
     config.alpn_protocols = vec![ALPN_H2.to_vec(), ALPN_HTTP1.to_vec()];
+    // The strongest that both have, as scanners want it (testssl.sh: cipher_order).
+    config.ignore_client_order = true;
     config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()
         .map_err(|e| Fault::new(&files.certificate, e.to_string()))?;
     Ok(Arc::new(config))

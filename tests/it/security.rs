@@ -22,6 +22,7 @@ mod index;
 mod operations;
 mod oracle;
 mod properties;
+mod secrecy;
 mod table;
 mod target;
 mod timing;
