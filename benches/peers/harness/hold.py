@@ -4,6 +4,7 @@ import select
 import socket
 import ssl
 import struct
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from .credentials import path_of
@@ -26,15 +27,22 @@ def idle(one, count, *, http2=False):
     token, rule = one.job.tokens[0], one.job.rules[0]
     ask = _ask_http2 if http2 else _ask_http1
     held = []
-    try:
-        for _ in range(count):
-            connection = socket.create_connection(("127.0.0.1", one.port), timeout=10)
+
+    def open_one(_):
+        connection = socket.create_connection(("127.0.0.1", one.port), timeout=10)
+        held.append(connection)
+        if context:
+            # The plain one is emptied by this, and needs no closing.
+            connection = context.wrap_socket(connection, server_hostname="localhost")
             held.append(connection)
-            if context:
-                connection = context.wrap_socket(connection, server_hostname="localhost")
-                held[-1] = connection
-            ask(connection, path_of(rule, token.sid), token.authorization)
-        yield lambda: sum(map(_is_open, held))
+        ask(connection, path_of(rule, token.sid), token.authorization)
+
+    try:
+        # Some at a time: alone, each would wait for two processes to be woken in turn.
+        with ThreadPoolExecutor(16) as pool:
+            for _ in pool.map(open_one, range(count)):
+                pass
+        yield lambda: sum(_is_open(connection) for connection in held)
     finally:
         for connection in held:
             connection.close()
@@ -42,6 +50,8 @@ def idle(one, count, *, http2=False):
 
 def _is_open(connection):
     """Whether the other side has not ended it. Bytes may wait: tickets, settings."""
+    if connection.fileno() < 0:
+        return False
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN | select.POLLRDHUP)
     ready = poll.poll(0)

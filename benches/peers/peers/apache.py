@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import subprocess
 from pathlib import Path
 
@@ -136,8 +135,7 @@ class Apache(Peer):
         os.replace(folder / "htdbm.new", folder / "htdbm")
 
     def reload(self, running):
-        """Graceful: the users are read at each request, the processes start anew."""
-        running.process.signal(signal.SIGUSR1)
+        """The users are looked up in their file at each request: there is nothing to say."""
 
     def configuration(self, folder):
         return [folder / "httpd.conf"]
