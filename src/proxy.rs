@@ -40,7 +40,7 @@ use tokio::sync::Notify;
 pub use self::body::Body;
 pub use self::gate::{Active, Gate};
 
-use self::body::{EndBy, RequestBody, UploadProgress};
+use self::body::{EndBy, RequestBody};
 use self::context::{Decision, Exchange, RequestIds};
 use self::deliver::{Passed, deliver, switch};
 use self::dialect::Form;
@@ -161,6 +161,7 @@ impl Worker {
         let settings = &local.active.settings;
         let (mut parts, incoming) = request.into_parts();
         let has_body = !http_body::Body::is_end_stream(&incoming);
+        exchange.upload = has_body.then(Rc::default);
 
         let mut sound = sound::check(&parts, &exchange.peer, has_body, &settings.limits)
             .inspect_err(|_| exchange.target = parts.uri.path_and_query().cloned())?;
@@ -192,7 +193,7 @@ impl Worker {
         headers::drop_framing(&mut parts.headers, has_body);
         let client = upgrade.and_then(|_| parts.extensions.remove::<OnUpgrade>());
 
-        let upload = has_body.then(|| Rc::new(UploadProgress::default()));
+        let upload = exchange.upload.clone();
         let body = match &upload {
             None => RequestBody::empty(),
             Some(progress) => RequestBody::upload(

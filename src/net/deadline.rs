@@ -22,6 +22,12 @@ static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
 /// The time of a phase in which nothing has been waited for yet.
 const NOT_WAITED: u64 = u64::MAX;
 
+/// For how long a client is given time to read an answer that it may not expect yet.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// What is read meanwhile of a body that nobody wants.
+const LINGER_MOST: usize = 64 * 1024;
+
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -63,6 +69,7 @@ pub struct Pace {
     cut: AtomicBool,
     /// A write has been begun that the other side has not taken.
     stalled: AtomicBool,
+    lingers: AtomicBool,
 }
 
 /// What has run out.
@@ -92,6 +99,7 @@ impl Pace {
             expired: AtomicU8::new(0),
             cut: AtomicBool::new(false),
             stalled: AtomicBool::new(false),
+            lingers: AtomicBool::new(false),
         }
     }
 
@@ -122,6 +130,13 @@ impl Pace {
     /// fails. The connection's task has to be woken for it to find that out.
     pub fn cut(&self) {
         self.cut.store(true, Relaxed);
+    }
+
+    /// A body comes in that may be refused before its end. The socket is then closed only
+    /// after its sender has had time to read the answer: closed with bytes unread it would
+    /// be reset, and the answer lost (RFC 9112 9.6).
+    pub fn linger(&self) {
+        self.lingers.store(true, Relaxed);
     }
 
     /// What ran out on this connection, if something did.
@@ -236,6 +251,8 @@ pub struct DeadlineIo<T> {
     read: Alarm,
     write: Alarm,
     stalled_since: Option<Instant>,
+    /// Until when a closed connection lingers, once it does, and what was read since.
+    lingering: Option<(Instant, usize)>,
 }
 
 impl<T> DeadlineIo<T> {
@@ -247,6 +264,7 @@ impl<T> DeadlineIo<T> {
             read: Alarm::default(),
             write: Alarm::default(),
             stalled_since: None,
+            lingering: None,
         }
     }
 
@@ -283,6 +301,31 @@ impl<T> DeadlineIo<T> {
         };
         ready!(self.write.poll(cx, since + limit));
         Poll::Ready(Err(self.pace.fail(Expired::SendIdle)))
+    }
+}
+
+impl<T: AsyncRead + Unpin> DeadlineIo<T> {
+    /// After the last byte was sent: reads a little of what still comes, and waits for the
+    /// other side to end the connection.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let (until, mut read) = *self.lingering.get_or_insert_with(|| {
+            // What comes now is no next request: the connection must not pass for quiet.
+            self.pace.stalled.store(true, Relaxed);
+            (Instant::now() + LINGER, 0)
+        });
+        let mut buffer = [0; 4 * 1024];
+        while read < LINGER_MOST {
+            let mut buffer = ReadBuf::new(&mut buffer);
+            match Pin::new(&mut self.inner).poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                    read += buffer.filled().len();
+                    self.lingering = Some((until, read));
+                }
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => break,
+            }
+        }
+        self.read.poll(cx, until)
     }
 }
 
@@ -326,7 +369,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for DeadlineIo<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for DeadlineIo<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for DeadlineIo<T> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -359,8 +402,14 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for DeadlineIo<T> {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let result = Pin::new(&mut this.inner).poll_shutdown(cx);
-        this.sent(cx, result)
+        if this.lingering.is_none() {
+            let result = Pin::new(&mut this.inner).poll_shutdown(cx);
+            ready!(this.sent(cx, result))?;
+        }
+        if this.pace.lingers.load(Relaxed) {
+            ready!(this.poll_linger(cx));
+        }
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -11,6 +11,7 @@ use http::{HeaderValue, Method};
 
 use super::Worker;
 use super::dialect::Form;
+use super::body::UploadProgress;
 use super::limits::Told;
 use super::revoke::Revocable;
 use crate::auth::{Denial, Permit};
@@ -51,6 +52,8 @@ pub(super) struct Exchange {
     pub(super) status: u16,
     /// What came of a body or into a tunnel, where there is one.
     pub(super) received: Option<Rc<Cell<u64>>>,
+    /// How far the request's body has come; `None` where it has none.
+    pub(super) upload: Option<Rc<UploadProgress>>,
     pub(super) sent: u64,
     pub(super) server: Option<Rc<str>>,
     pub(super) upstream_duration: Option<Duration>,
@@ -93,6 +96,7 @@ impl Exchange {
             code: Code::ClientClosed,
             status: Code::ClientClosed.status().as_u16(),
             received: None,
+            upload: None,
             sent: 0,
             server: None,
             upstream_duration: None,
@@ -102,6 +106,13 @@ impl Exchange {
     /// The count of what comes of the request's body, or into its tunnel.
     pub(super) fn count_received(&mut self) -> Rc<Cell<u64>> {
         Rc::clone(self.received.get_or_insert_default())
+    }
+
+    /// Whether the client may still be sending what nobody will read, so that its connection
+    /// cannot go on (RFC 9112 9.3). HTTP/2 ends the stream alone.
+    pub(super) fn is_unread(&self) -> bool {
+        let unread = |upload: &Rc<UploadProgress>| !upload.done.get();
+        !self.peer.http2 && self.upload.as_ref().is_some_and(unread)
     }
 
     fn sid(&self) -> Option<&Sid> {

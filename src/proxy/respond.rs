@@ -90,7 +90,7 @@ pub(super) fn refuse(
         exchange.decision = Decision::Denial(denial);
     }
 
-    let http2 = exchange.peer.http2;
+    let (http2, unread) = (exchange.peer.http2, exchange.is_unread());
     let mut told = HeaderMap::new();
     limits::tell(&mut told, &exchange);
     told.insert(X_REQUEST_ID, exchange.request_id.header());
@@ -116,7 +116,7 @@ pub(super) fn refuse(
     // After a request that was not sound, nothing on the connection is believed.
     let judged = matches!(code, Code::UnknownVersion | Code::VersionConflict);
     let unsound = !judged && !matches!(status.as_u16(), 401 | 403 | 429 | 500..);
-    if unsound && !http2 {
+    if unsound && !http2 || unread {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response

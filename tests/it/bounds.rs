@@ -6,10 +6,12 @@ mod quiet;
 mod slow;
 mod stop;
 
+use std::io::Write as _;
 use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
+use crate::support::fixture::DAVE;
 use crate::support::http2::frames::Frames;
 use crate::support::{ALICE, BOB, Client, Gate, Recorder, eventually};
 
@@ -43,6 +45,31 @@ fn a_body_over_the_limit_is_413() {
     // Its size belongs to a request's soundness, which comes before who asks.
     let stranger = gate.ask("POST", "/any").body(vec![b'x'; 1025]).send();
     stranger.assert_refused(413, "body_too_large");
+}
+
+/// A socket that is closed with bytes unread is reset, and what was sent on it before may be
+/// lost (RFC 9112 9.6): the gate waits for the client to have read its refusal.
+#[test]
+fn a_refusal_reaches_a_client_that_is_still_sending() {
+    let upstream = Recorder::ok();
+    let gate = Gate::before(&upstream);
+    for round in 0..50 {
+        let mut client = gate.connect();
+        // More than the sockets' buffers hold, so that some of it is on its way for long.
+        let body = vec![b'x'; 8 << 20];
+        let ask = gate.ask("POST", "/any").by(&DAVE).body(body);
+        let mut sending = client.another();
+        let reply = std::thread::scope(|scope| {
+            // It cannot be sent to its end, as nobody reads it.
+            scope.spawn(move || drop(sending.write_all(&ask.bytes())));
+            let reply = client.try_reply("POST");
+            client.end();
+            reply
+        });
+        let reply = reply.unwrap_or_else(|failure| panic!("round {round}: {failure}"));
+        reply.assert_refused(401, "bad_credentials");
+    }
+    assert_eq!(upstream.requests().len(), 0);
 }
 
 #[test]

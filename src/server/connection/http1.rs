@@ -12,7 +12,7 @@ use std::task::{Poll, ready};
 use std::time::Duration;
 
 use http::Request;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -74,6 +74,9 @@ where
         builder.max_headers(settings.limits.headers);
     }
     let service = |request: Request<Incoming>| {
+        if !request.body().is_end_stream() {
+            peer.pace.linger();
+        }
         peer.pace.begin_exchange();
         shared.handler.handle(peer, None, request)
     };

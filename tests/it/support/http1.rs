@@ -73,6 +73,17 @@ impl Client {
         let _ = self.socket.shutdown(Shutdown::Write);
     }
 
+    /// The same socket once more, for a thread that sends while another reads.
+    pub(crate) fn another(&self) -> TcpStream {
+        self.socket.try_clone().unwrap()
+    }
+
+    /// Ends the connection both ways, whoever holds its socket.
+    pub(crate) fn end(&self) {
+        // An error tells that the gate has ended it already.
+        let _ = self.socket.shutdown(Shutdown::Both);
+    }
+
     /// The connection's end will be a reset.
     pub(crate) fn reset(&self) {
         socket2::SockRef::from(&self.socket)
