@@ -260,7 +260,10 @@ impl Upstream {
                 let response = connection.sender.try_send_request(request);
                 match answer_within(timeouts.first_byte, upload, response).await {
                     Some(sent) => sent,
-                    None => return self.timed_out(Deadline::UpstreamFirstByte),
+                    None => {
+                        lease.suspect();
+                        return self.timed_out(Deadline::UpstreamFirstByte);
+                    }
                 }
             }
         };

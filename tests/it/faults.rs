@@ -1,6 +1,8 @@
 //! Upstreams that are down, slow, wrong, or gone between two requests.
 
 mod answers;
+mod http2;
+mod lies;
 mod servers;
 mod stale;
 

@@ -75,6 +75,8 @@ struct Http2 {
     connection: Rc<RefCell<Option<open::Http2Connection>>>,
     pace: Arc<Pace>,
     streams: Rc<Cell<usize>>,
+    /// A stream of it was not answered: no further request is risked on it.
+    is_suspect: Rc<Cell<bool>>,
     idle_since: Cell<Instant>,
 }
 
@@ -83,6 +85,7 @@ pub(super) struct Http2Stream {
     pub(super) sender: http2::SendRequest<RequestBody>,
     pace: Arc<Pace>,
     streams: Rc<Cell<usize>>,
+    is_suspect: Rc<Cell<bool>>,
 }
 
 /// Why there is no connection.
@@ -107,6 +110,13 @@ impl Lease {
     pub(in crate::proxy) fn give_back(self) {
         if let Connection::Http1(connection) = self.connection {
             self.pool.put(connection);
+        }
+    }
+
+    /// The request was not answered in time. What else its connection carries may go on.
+    pub(super) fn suspect(&self) {
+        if let Connection::Http2(stream) = &self.connection {
+            stream.is_suspect.set(true);
         }
     }
 
@@ -207,7 +217,10 @@ impl ServerPool {
             if busy {
                 c.idle_since.set(Instant::now());
             }
-            !c.sender.is_closed() && (busy || c.idle_since.get().elapsed() < keep_alive)
+            // It ends with its last stream.
+            !c.sender.is_closed()
+                && !c.is_suspect.get()
+                && (busy || c.idle_since.get().elapsed() < keep_alive)
         });
         if others_wait {
             // It ends with its last stream. A worker waits only while it has none itself.
@@ -333,7 +346,7 @@ impl ServerPool {
         let connections = self.http2.borrow();
         connections
             .iter()
-            .filter(|c| !c.sender.is_closed())
+            .filter(|c| !c.sender.is_closed() && !c.is_suspect.get())
             .filter(|c| !start_now || c.streams.get() < c.most_streams())
             .min_by_key(|c| c.streams.get())
             .map(Http2::stream)
@@ -398,6 +411,7 @@ impl Http2 {
             sender: self.sender.clone(),
             pace: Arc::clone(&self.pace),
             streams: Rc::clone(&self.streams),
+            is_suspect: Rc::clone(&self.is_suspect),
         }
     }
 }

@@ -115,6 +115,7 @@ pub(super) async fn http2(
         connection,
         pace,
         streams: Rc::default(),
+        is_suspect: Rc::default(),
         idle_since: Cell::new(Instant::now()),
     })
 }
