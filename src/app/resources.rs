@@ -9,7 +9,7 @@ use rustix::process::{
 };
 
 /// What a start takes at the least: stacks, buffers, a small file of tokens.
-const MEMORY: usize = 32 << 20;
+const MEMORY: usize = 64 << 20;
 
 /// Descriptors that a runtime which listens for signals takes: its poll and its waker, a
 /// pair of sockets for the process, and a copy of one of them.
@@ -50,7 +50,7 @@ pub(super) fn prove_memory() -> io::Result<()> {
     let mut memory: Vec<u8> = Vec::new();
     memory
         .try_reserve_exact(MEMORY)
-        .map_err(|_| io::Error::new(io::ErrorKind::OutOfMemory, "there are not even 32 MiB"))
+        .map_err(|_| io::Error::new(io::ErrorKind::OutOfMemory, "there are not even 64 MiB"))
 }
 
 /// Makes sure that signals can be listened for: without descriptors for that, the runtime

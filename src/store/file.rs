@@ -255,11 +255,7 @@ impl TokenStore for TokenFile {
                 "there would be more than [files] max_tokens",
             ));
         }
-        let exchange = Exchange {
-            path,
-            base: &text,
-            most: *max_size,
-        };
+        let exchange = Exchange { path, base: &text };
         // Hashed while the disk works, which takes longer.
         let (put, hash) = std::thread::scope(|scope| {
             let hashing = std::thread::Builder::new().spawn_scoped(scope, || hash(&new));

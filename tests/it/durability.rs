@@ -5,6 +5,8 @@
 //! each of them fail. A power failure differs from the end of a process by what was not
 //! synced yet: for that, the order of the calls is held.
 
+mod descriptors;
+mod short;
 mod strace;
 
 use std::collections::BTreeMap;

@@ -63,12 +63,11 @@ fn is_answered(address: SocketAddr) -> bool {
     ask().unwrap_or(false)
 }
 
-/// Why the gate did not start. Its log may still write a line after that.
+/// What the gate said last, beside its log, which another thread writes.
 #[track_caller]
 fn reason(failed: &Failed) -> &str {
-    let mut lines = failed.stderr.lines();
-    let reason = lines.rfind(|line| line.starts_with("sidgate: "));
-    reason.unwrap_or_else(|| panic!("no reason: {}", failed.stderr))
+    let mut lines = failed.stderr.lines().rev();
+    lines.find(|line| !line.starts_with('{')).expect("a reason")
 }
 
 /// Runs the gate after this line of a shell.

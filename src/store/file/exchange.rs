@@ -9,7 +9,7 @@
 
 use std::fs::{File, Metadata};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
@@ -18,15 +18,13 @@ use rustix::fs::{
 };
 use rustix::process::{Gid, Uid};
 
-use super::super::{CommitError, read};
+use super::super::CommitError;
 
 /// A file that is to be exchanged.
 pub(super) struct Exchange<'a> {
     pub(super) path: &'a Path,
     /// What it must hold.
     pub(super) base: &'a str,
-    /// Bytes that are read of it.
-    pub(super) most: u64,
 }
 
 impl Exchange<'_> {
@@ -47,6 +45,11 @@ impl Exchange<'_> {
         writable(&real, &old).map_err(failed)?;
         let directory = real.parent().unwrap_or(Path::new("/"));
         let directory = File::open(directory).map_err(failed)?;
+        // Opened before anything is changed, as everything is: a process that runs out of
+        // descriptors in the middle could not tell what it has exchanged.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let current = rustix::fs::open(&real, flags, Mode::empty());
+        let current = File::from(current.map_err(|e| failed(e.into()))?);
         let temporary = Temporary::create(&real, &old, text).map_err(failed)?;
 
         let exchange = || {
@@ -54,9 +57,11 @@ impl Exchange<'_> {
                 .map_err(io::Error::from)
         };
         exchange().map_err(failed)?;
-        if !self.is_base(&temporary.path) || self.path.canonicalize().ok() != Some(real.clone()) {
+        let taken = &temporary.path;
+        if !holds(taken, &current, self.base) || self.path.canonicalize().ok() != Some(real.clone())
+        {
             exchange().map_err(failed)?;
-            if !holds(&temporary.path, text, self.most) {
+            if !holds(taken, &temporary.file, text) {
                 // Replaced once more in between: theirs is the latest, and back it goes.
                 exchange().map_err(failed)?;
             }
@@ -68,14 +73,22 @@ impl Exchange<'_> {
         }
         Ok(())
     }
-
-    fn is_base(&self, path: &Path) -> bool {
-        holds(path, self.base, self.most)
-    }
 }
 
-fn holds(path: &Path, text: &str, most: u64) -> bool {
-    read::read(path, most).is_ok_and(|reading| reading.text == text)
+/// Whether this open file is the one at a path, and holds this text.
+fn holds(path: &Path, file: &File, text: &str) -> bool {
+    let holds = || -> io::Result<bool> {
+        let (there, own) = (std::fs::symlink_metadata(path)?, file.metadata()?);
+        let is_same = (there.dev(), there.ino()) == (own.dev(), own.ino());
+        let length = u64::try_from(text.len()).unwrap_or(u64::MAX);
+        if !is_same || own.len() != length {
+            return Ok(false);
+        }
+        let mut bytes = vec![0; text.len()];
+        file.read_exact_at(&mut bytes, 0)?;
+        Ok(bytes == text.as_bytes())
+    };
+    holds().unwrap_or(false)
 }
 
 /// Whether the file itself may be written, which replacing it would not ask.
@@ -90,7 +103,7 @@ fn writable(path: &Path, metadata: &Metadata) -> io::Result<()> {
 /// it is not taken for one that a crash has left.
 struct Temporary {
     path: PathBuf,
-    _file: File,
+    file: File,
 }
 
 impl Temporary {
@@ -99,13 +112,13 @@ impl Temporary {
         let (prefix, suffix) = affixes(beside);
         let path = beside.with_file_name(format!("{prefix}{:016x}{suffix}", rand::random::<u64>()));
         let flags =
-            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+            OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let file = rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR)?;
         let temporary = Self {
             path,
-            _file: File::from(file),
+            file: File::from(file),
         };
-        let mut file = &temporary._file;
+        let mut file = &temporary.file;
         flock(file, FlockOperation::NonBlockingLockExclusive)?;
         let now = file.metadata()?;
         if (now.uid(), now.gid()) != (like.uid(), like.gid()) {

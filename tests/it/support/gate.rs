@@ -200,6 +200,11 @@ impl Gate {
         process::limit_descriptors(&self.child, most);
     }
 
+    /// Lets the process's files grow to so many bytes, or as far as they can.
+    pub(crate) fn limit_file_size(&self, most: Option<u64>) {
+        process::limit_file_size(&self.child, most);
+    }
+
     fn is_ready(&self) -> bool {
         Ask::new(self.admin_address(), "GET", "/readyz")
             .try_send()

@@ -104,3 +104,11 @@ pub(crate) fn limit_descriptors(child: &Child, most: u64) {
     };
     prlimit(Some(Pid::from_child(child)), Resource::Nofile, limit).unwrap();
 }
+
+pub(crate) fn limit_file_size(child: &Child, most: Option<u64>) {
+    let limit = Rlimit {
+        current: most,
+        ..getrlimit(Resource::Fsize)
+    };
+    prlimit(Some(Pid::from_child(child)), Resource::Fsize, limit).unwrap();
+}
