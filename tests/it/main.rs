@@ -12,6 +12,7 @@
 mod support;
 
 mod bounds;
+mod clock;
 mod decision;
 mod dialect;
 mod durability;
