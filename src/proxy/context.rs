@@ -10,8 +10,8 @@ use http::uri::PathAndQuery;
 use http::{HeaderValue, Method};
 
 use super::Worker;
-use super::dialect::Form;
 use super::body::UploadProgress;
+use super::dialect::Form;
 use super::limits::Told;
 use super::revoke::Revocable;
 use crate::auth::{Denial, Permit};

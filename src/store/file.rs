@@ -77,8 +77,7 @@ type Hash = [u8; 16];
 /// [`CommitError::Moved`] where the file holds something else, [`CommitError::Unavailable`]
 /// where it cannot be written. Nothing has changed then.
 pub fn replace(path: &Path, base: &str, text: &str) -> Result<(), CommitError> {
-    let most = u64::try_from(base.len().max(text.len())).unwrap_or(u64::MAX);
-    Exchange { path, base, most }.put(text)
+    Exchange { path, base }.put(text)
 }
 
 impl TokenFile {

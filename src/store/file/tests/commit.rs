@@ -168,7 +168,6 @@ fn a_hand_edit_is_not_overwritten() {
     let exchange = Exchange {
         path: &path,
         base: HAND_WRITTEN,
-        most: 1 << 20,
     };
     assert_eq!(exchange.put("# ours\n"), Err(CommitError::Moved));
     assert_eq!(fixture.text(), edited);
