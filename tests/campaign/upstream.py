@@ -97,12 +97,19 @@ class Upstream:
             await writer.drain()
             await asyncio.sleep(0.01)
             return False
-        length, right = await self.read_body(reader, head, number)
+        try:
+            length, right = await self.read_body(reader, head, number)
+        finally:
+            if writer.is_closing():
+                self.account.spoil(number, "cut")
         if not right:
             self.account.violation(f"{number}: another body of {length} bytes at the upstream")
         answer = self.answer(number, size)
         if fate == "good":
             writer.write(answer)
+            if writer.is_closing():
+                # It was cut while the request lay in its buffer.
+                self.account.spoil(number, "cut")
             await writer.drain()
             # Now and then it says nothing and closes.
             return self.random.random() > 0.01
