@@ -23,6 +23,7 @@ soak:
 # Fuzzes every target, or those named, for so many seconds each.
 fuzz SECONDS="60" *TARGETS:
     scripts/fuzz {{SECONDS}} {{TARGETS}}
+
 # Ten minutes of faults and load, with an account of every request.
 campaign:
     scripts/campaign
