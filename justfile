@@ -28,6 +28,10 @@ fuzz SECONDS="60" *TARGETS:
 campaign:
     scripts/campaign
 
+# Attacks by other tools: all, or those named; `just attack --quick` takes a minute.
+attack *WHICH:
+    scripts/attack {{WHICH}}
+
 # Formats the sources.
 fmt:
     cargo fmt --all
