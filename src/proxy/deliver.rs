@@ -32,11 +32,6 @@ pub(super) fn deliver(
     headers::for_client(&mut parts.headers, exchange.request_id.header());
     version::for_client(&mut parts.headers, &exchange.decision);
     limits::tell(&mut parts.headers, &exchange);
-    if exchange.is_unread() {
-        // Answered before it was sent to its end.
-        let close = HeaderValue::from_static("close");
-        parts.headers.insert(CONNECTION, close);
-    }
     // The version belongs to the hop (RFC 9110 2.5): hyper writes the client's.
     parts.version = Version::default();
     let idle = match &exchange.decision {
