@@ -44,10 +44,23 @@ pub(super) async fn serve<H: Handler>(
 ) {
     // Answers are written whole; waiting to fill a packet only adds latency.
     socket.set_nodelay(true).ok();
-    let Some(config) = shared.handler.tls() else {
-        return begin(shared, &settings, socket, address, false, None).await;
-    };
-    let handshake = TlsAcceptor::from(config).accept(socket);
+    // What a connection's task may come to hold, it holds room for as long as it lives. So
+    // what only some come to (TLS, HTTP/2) is kept apart.
+    match shared.handler.tls() {
+        None => begin(shared, &settings, socket, address, false, None).await,
+        Some(config) => Box::pin(secure(shared, &settings, config, socket, address)).await,
+    }
+}
+
+/// A TLS connection.
+async fn secure<H: Handler>(
+    shared: &Rc<Shared<H>>,
+    settings: &Settings,
+    config: Arc<rustls::ServerConfig>,
+    socket: TcpStream,
+    address: IpAddr,
+) {
+    let handshake = Box::pin(TlsAcceptor::from(config).accept(socket));
     let handshake = tokio::time::timeout(settings.timeouts.tls_handshake, handshake);
     let Ok(done) = handshake.await else {
         shared.handler.observe(Event::HandshakeTimeout);
@@ -58,7 +71,7 @@ pub(super) async fn serve<H: Handler>(
         Ok(stream) => {
             let agreed = stream.get_ref().1.alpn_protocol();
             let agreed = agreed.map(|protocol| protocol == tls::ALPN_H2);
-            begin(shared, &settings, stream, address, true, agreed).await;
+            begin(shared, settings, Box::new(stream), address, true, agreed).await;
         }
         Err(e) => {
             if tls::is_certificate_refused(&e) {
@@ -137,7 +150,7 @@ async fn speak<H, T>(
     let (http2, tls) = (peer.http2, peer.tls);
     shared.handler.observe(Event::Opened { http2, tls });
     let ended = if http2 {
-        speak_http2(shared, settings, &peer, io).await
+        Box::pin(speak_http2(shared, settings, &peer, io)).await
     } else {
         http1::speak(shared, settings, &peer, io).await
     };

@@ -29,10 +29,11 @@ impl<T> Resumed<T> {
         }
     }
 
-    /// Gives these first. There must be none that it has still to give.
-    pub(super) fn rewind(&mut self, again: Bytes) {
+    /// Gives these first. There must be none that it has still to give. They are copied: even
+    /// none of them would hold on to the whole buffer that they were read into.
+    pub(super) fn rewind(&mut self, again: &[u8]) {
         debug_assert!(self.again.is_empty());
-        self.again = again;
+        self.again = Bytes::copy_from_slice(again);
     }
 
     /// What it gives before it reads its socket.

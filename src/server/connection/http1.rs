@@ -128,7 +128,7 @@ where
                         return Poll::Ready(Ok(()));
                     };
                     let mut io = parts.io.into_inner();
-                    io.transport_mut().rewind(parts.read_buf);
+                    io.transport_mut().rewind(&parts.read_buf);
                     state = State::Quiet(io);
                 }
                 State::Quiet(io) => {
