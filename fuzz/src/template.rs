@@ -228,14 +228,14 @@ fn search<'r>(
     best
 }
 
-/// The segments that rules name: without the longest suffix that leaves something.
+/// The segments that rules name: without the longest suffix, which must leave something.
 fn segments(path: &str, suffixes: &[String]) -> Option<Vec<String>> {
     let mut segments: Vec<String> = path.split('/').skip(1).map(str::to_owned).collect();
     let last = segments.last_mut()?;
-    let fits = |suffix: &&String| last.len() > suffix.len() && last.ends_with(suffix.as_str());
+    let fits = |suffix: &&String| last.ends_with(suffix.as_str());
     if let Some(longest) = suffixes.iter().filter(fits).map(String::len).max() {
         last.truncate(last.len() - longest);
-        if *last == "." || *last == ".." {
+        if matches!(&**last, "" | "." | "..") {
             return None;
         }
     }
