@@ -48,8 +48,9 @@ impl Refusal {
 
     /// One that holds for a while.
     pub(super) fn later(code: Code, wait: Duration) -> Self {
-        // Whole seconds, none of them too early.
-        let seconds = u32::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX);
+        // Whole seconds, none of them too early, be it by a microsecond.
+        let seconds = wait.as_nanos().div_ceil(1_000_000_000);
+        let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
         Self {
             retry_after: seconds.max(1),
             ..Self::new(code)
@@ -188,4 +189,24 @@ fn push_string(text: &mut String, value: &str) {
 pub(super) fn challenge(realm: &str) -> HeaderValue {
     let text = format!(r#"Basic realm="{realm}", charset="UTF-8""#);
     HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("Basic"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_retry_is_invited_before_the_wait_is_over() {
+        for (wait, seconds) in [
+            (Duration::ZERO, 1),
+            (Duration::from_nanos(1), 1),
+            (Duration::from_secs(5), 5),
+            (Duration::from_nanos(5_000_000_001), 6),
+            (Duration::from_millis(5_001), 6),
+            (Duration::MAX, u32::MAX),
+        ] {
+            let refusal = Refusal::later(Code::RateLimited, wait);
+            assert_eq!(refusal.retry_after, seconds, "{wait:?}");
+        }
+    }
 }
