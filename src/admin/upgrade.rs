@@ -36,6 +36,7 @@ struct CallView<'a> {
     line: usize,
     scope: &'a str,
     code: &'static str,
+    upgrade: bool,
     required_scopes: Vec<&'a str>,
 }
 
@@ -92,6 +93,7 @@ impl<'a> From<&'a Call> for CallView<'a> {
             line: call.line,
             scope: &call.scope,
             code: call.code.as_str(),
+            upgrade: call.upgrade,
             required_scopes: call.required_scopes.iter().map(|id| &**id).collect(),
         }
     }

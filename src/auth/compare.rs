@@ -38,8 +38,10 @@ pub struct Call {
     pub line: usize,
     /// The scope that admits them there.
     pub scope: Arc<str>,
-    /// With what they are refused under the other.
+    /// With what they are refused under the other; [`Code::Ok`] where `upgrade` is told.
     pub code: Code,
+    /// Upgrades alone change: the other admits the calls too, but tunnels none of them.
+    pub upgrade: bool,
     /// Of which scopes one would help there, sorted; mostly none.
     pub required_scopes: Vec<Arc<str>>,
 }
@@ -112,15 +114,26 @@ impl Trial<'_> {
             if public(self.catalog, &method, &path, false).is_some() {
                 continue;
             }
-            let [from, to] = self
-                .versions
-                .map(|version| self.judge(version, &method, &path));
-            match (from, to) {
-                (Err(denial), Ok(permit)) => {
-                    note(&mut gained, &method, &template, &permit, &denial)
+            let judge = |version| self.judge(version, &method, &path, false);
+            match self.versions.map(judge) {
+                [Err(denial), Ok(permit)] => {
+                    note(&mut gained, &method, &template, &permit, Some(&denial));
                 }
-                (Ok(permit), Err(denial)) => note(&mut lost, &method, &template, &permit, &denial),
-                _ => {}
+                [Ok(permit), Err(denial)] => {
+                    note(&mut lost, &method, &template, &permit, Some(&denial));
+                }
+                [Ok(_), Ok(_)] => {
+                    let judge = |version| self.judge(version, &method, &path, true);
+                    let upgrades = |permit: &Permit| permit.allows_upgrade();
+                    match self.versions.map(|v| judge(v).ok().filter(upgrades)) {
+                        [None, Some(permit)] => {
+                            note(&mut gained, &method, &template, &permit, None);
+                        }
+                        [Some(permit), None] => note(&mut lost, &method, &template, &permit, None),
+                        _ => {}
+                    }
+                }
+                [Err(_), Err(_)] => {}
             }
         }
         for call in gained.iter_mut().chain(&mut lost) {
@@ -132,9 +145,15 @@ impl Trial<'_> {
         self.difference.loses.extend(lost);
     }
 
-    fn judge(&self, version: VersionId, method: &Method, path: &str) -> Result<Permit, Denial> {
-        let token = Arc::clone(&self.token);
-        authorize_under(self.catalog, token, Ok(Some(version)), method, path, false)
+    fn judge(
+        &self,
+        version: VersionId,
+        method: &Method,
+        path: &str,
+        upgrade: bool,
+    ) -> Result<Permit, Denial> {
+        let (token, named) = (Arc::clone(&self.token), Ok(Some(version)));
+        authorize_under(self.catalog, token, named, method, path, upgrade)
     }
 
     /// A path of these segments. What stands for a parameter is no literal that anyone
@@ -153,15 +172,23 @@ impl Trial<'_> {
     }
 }
 
-/// Adds a method to the calls that change in the same way, or begins new ones.
-fn note(calls: &mut Vec<Call>, method: &Method, path: &str, permit: &Permit, denial: &Denial) {
+/// Adds a method to the calls that change in the same way, or begins new ones. Without a
+/// denial it is their upgrades that change.
+fn note(
+    calls: &mut Vec<Call>,
+    method: &Method,
+    path: &str,
+    permit: &Permit,
+    denial: Option<&Denial>,
+) {
     let Some(scope) = permit.scope() else {
         return;
     };
+    let code = denial.map_or(Code::Ok, Denial::code);
     let method = method.to_string();
-    let same = calls.iter_mut().find(|call| {
-        call.rule == *permit.rule() && call.scope == *scope && call.code == denial.code()
-    });
+    let same = calls
+        .iter_mut()
+        .find(|call| call.rule == *permit.rule() && call.scope == *scope && call.code == code);
     match same {
         Some(call) => call.methods.push(method),
         None => calls.push(Call {
@@ -170,8 +197,9 @@ fn note(calls: &mut Vec<Call>, method: &Method, path: &str, permit: &Permit, den
             rule: Arc::clone(permit.rule()),
             line: permit.line(),
             scope: Arc::clone(scope),
-            code: denial.code(),
-            required_scopes: denial.required_scopes().to_vec(),
+            code,
+            upgrade: denial.is_none(),
+            required_scopes: denial.map_or_else(Vec::new, |d| d.required_scopes().to_vec()),
         }),
     }
 }

@@ -249,11 +249,15 @@ const PREVIEW: &str = r#"{"sid": "IRa", "name": "Reporting", "from": "15", "to":
     "gains": [{"methods": ["GET", "PUT"], "path": "/new", "rule": "GET,PUT /new", "line": 3,
         "scope": "ads:read", "code": "no_route", "required_scopes": []}],
     "loses": [{"methods": ["*"], "path": "/old/{x}\u001b", "rule": "* /old/{x}", "line": 4,
-        "scope": "ads:read", "code": "scope_not_granted", "required_scopes": ["a", "b"]}]}"#;
+        "scope": "ads:read", "code": "scope_not_granted", "upgrade": false,
+        "required_scopes": ["a", "b"]},
+        {"methods": ["GET"], "path": "/live", "rule": "GET /live", "line": 5,
+        "scope": "ads:read", "code": "ok", "upgrade": true, "required_scopes": []}]}"#;
 
 const TOLD: &str = "\"Reporting\" (IRa) from version 15 to 16\n\
-                    gains  GET,PUT /new      by ads:read\n\
-                    loses  * /old/{x}\\u{1b}  scope_not_granted: a or b\n";
+                    gains  GET,PUT /new         by ads:read\n\
+                    loses  * /old/{x}\\u{1b}     scope_not_granted: a or b\n\
+                    loses  GET /live (upgrade)  served without the upgrade\n";
 
 #[test]
 fn an_upgrade_shows_beforehand_what_is_gained_and_lost() {

@@ -36,6 +36,13 @@ allow = [
     { rule = "GET /accounts/{sid}/new", versions = ["2", "3"] },
     { rule = "GET /kept", versions = ["2", "3"] },
 ]
+[[category.scope]]
+id = "c"
+allow = [
+    { rule = "GET /live", versions = ["1"] },
+    { rule = "GET,POST /live", upgrade = true, versions = ["2"] },
+    { rule = "GET /live", versions = ["3"] },
+]
 "#;
 
 /// What changes, a line for each: sign, methods, path, scope, code, scopes that would help.
@@ -60,7 +67,11 @@ fn told(scopes: &[&str], from: &str, to: &str) -> Vec<String> {
             call.path,
             call.scope,
             call.code.as_str(),
-            call.required_scopes.join(" ")
+            if call.upgrade {
+                "upgrade".to_owned()
+            } else {
+                call.required_scopes.join(" ")
+            }
         )
     };
     let gains = difference.gains.iter().map(|call| line("+", call));
@@ -92,6 +103,19 @@ fn rules_that_come_and_go_are_told() {
     );
     assert_eq!(told(&["a", "b"], "2", "2"), [""; 0]);
     assert_eq!(told(&[], "1", "3"), [""; 0]);
+}
+
+#[test]
+fn an_upgrade_that_comes_or_goes_alone_is_told() {
+    assert_eq!(
+        told(&["c"], "1", "2"),
+        ["+ GET /live c ok upgrade", "+ POST /live c no_route "]
+    );
+    assert_eq!(
+        told(&["c"], "2", "3"),
+        ["- GET /live c ok upgrade", "- POST /live c no_route "]
+    );
+    assert_eq!(told(&["c"], "1", "3"), [""; 0]);
 }
 
 #[test]

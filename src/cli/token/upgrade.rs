@@ -52,6 +52,8 @@ struct Changed {
     path: String,
     scope: String,
     code: String,
+    #[serde(default)]
+    upgrade: bool,
     required_scopes: Vec<String>,
 }
 
@@ -130,14 +132,19 @@ impl Preview {
             ("gains", call, scope)
         });
         let loses = self.loses.iter().map(|call| {
-            let mut why = call.code.clone();
+            let mut why = if call.upgrade {
+                "served without the upgrade".to_owned()
+            } else {
+                call.code.clone()
+            };
             if !call.required_scopes.is_empty() {
                 why.push_str(&format!(": {}", call.required_scopes.join(" or ")));
             }
             ("loses", call, why)
         });
         let row = |(sign, call, why): (&'static str, &Changed, String)| {
-            let call = format!("{} {}", call.methods.join(","), call.path);
+            let upgrade = if call.upgrade { " (upgrade)" } else { "" };
+            let call = format!("{} {}{upgrade}", call.methods.join(","), call.path);
             let texts = [call, why].map(|text| Cow::Owned(printable(&text).into_owned()));
             let [call, why] = texts;
             [Cow::Borrowed(sign), call, why]
