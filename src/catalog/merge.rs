@@ -129,6 +129,12 @@ pub fn merge(file: &Path, text: Option<&str>, draft: &Draft) -> Result<Merge, Fa
         edit::apply(text, &existing, &plan)
             .map_err(|(offset, message)| Fault::at(file, text, offset, message))?
     };
+    let layout = "its layout cannot be edited; write scopes as [[category.scope]] and one rule \
+                  in a line";
+    // The text that was there is TOML: what is none any more, an edit has broken.
+    if toml::de::DeTable::parse(&changed).is_err() {
+        return Err(unfit(layout.to_owned()));
+    }
     let after = Catalog::parse(file, &changed, Some(&before)).map_err(|faults| {
         let first = faults.0.first().map(|fault| fault.message.clone());
         unfit(format!(
@@ -139,9 +145,7 @@ pub fn merge(file: &Path, text: Option<&str>, draft: &Draft) -> Result<Merge, Fa
     // The last word has the reader: what the file says then must be what was planned.
     let then = Existing::read(&changed);
     if then.said() != edit::planned(&existing, &plan) {
-        let message = "its layout cannot be edited; write scopes as [[category.scope]] and one \
-                       rule in a line";
-        return Err(unfit(message.to_owned()));
+        return Err(unfit(layout.to_owned()));
     }
     Ok(Merge {
         effects: Effects::between(&before, &after, &existing, &then),

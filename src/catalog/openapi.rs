@@ -151,6 +151,7 @@ fn answered(documents: &[Document<'_>], options: &Options, found: &mut Findings)
             .into_iter()
             .map(|refusal| refusal.into_warning(&nothing));
         found.faults.extend(reasons);
+        found.faults.append(&mut found.warnings);
     }
 }
 

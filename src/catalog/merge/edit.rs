@@ -48,11 +48,20 @@ pub(super) fn apply(text: &str, existing: &Existing, plan: &Plan) -> Result<Stri
     Ok(joined(&edits.finish(), &end))
 }
 
-/// A text and more lines.
+/// A text and more lines, which end as its own do.
 pub(super) fn joined(text: &str, more: &str) -> String {
     let ended = text.is_empty() || more.is_empty() || text.ends_with('\n');
     let gap = if ended { "" } else { "\n" };
-    format!("{text}{gap}{more}")
+    format!("{text}{}", ended_as(text, format!("{gap}{more}")))
+}
+
+/// Lines for a text, with CRLF where that is how its first one ends.
+fn ended_as(text: &str, lines: String) -> String {
+    let first = text.split_inclusive('\n').next();
+    match first.is_some_and(|line| line.ends_with("\r\n")) {
+        true => lines.replace('\n', "\r\n"),
+        false => lines,
+    }
 }
 
 /// What the file shall say then: every rule by its scope's id.
@@ -111,7 +120,7 @@ struct Edits<'t> {
 
 impl Edits<'_> {
     fn replace(&mut self, at: Range<usize>, with: impl Into<String>) {
-        self.made.push((at, with.into()));
+        self.made.push((at, ended_as(self.text, with.into())));
     }
 
     /// Puts lines after the line in which a byte lies.

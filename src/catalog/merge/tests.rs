@@ -54,6 +54,26 @@ fn the_same_again_changes_nothing() {
 }
 
 #[test]
+fn lines_end_as_those_of_the_file_do() {
+    let text = draft(ADS, None).render().replace('\n', "\r\n");
+    let more = format!("{ADS}    put: {{tags: [Ads]}}\n  /new:\n    get: {{tags: [New]}}\n");
+    let merge = merged(&text, &draft(&more, None));
+    assert_eq!(changes(&merge).len(), 3);
+    assert_eq!(merge.text.replace("\r\n", "").find(['\r', '\n']), None);
+}
+
+#[test]
+fn a_layout_with_inline_tables_is_refused_by_name() {
+    for text in [
+        "category = [{name = 'Ads', scope = []}]\n",
+        "[[category]]\nname = 'Ads'\nscope = [{id = 'ads:read', name = 'R', allow = ['GET /ads']}]\n",
+    ] {
+        let told = refused(text, &draft(ADS, None));
+        assert!(told.contains("its layout cannot be edited"), "{told}");
+    }
+}
+
+#[test]
 fn where_there_is_nothing_the_draft_is_all() {
     let draft = draft(ADS, Some("2"));
     let file = Path::new("catalog.toml");

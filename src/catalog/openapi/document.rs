@@ -20,6 +20,10 @@ const METHODS: [&str; 9] = [
     "get", "put", "post", "delete", "options", "head", "patch", "trace", "query",
 ];
 
+/// The key of YAML 1.1 that brings the entries of another mapping.
+const MERGE: &str = "<<";
+const NO_MERGE: &str = "YAML 1.2 has no merge keys; write out what it stands for";
+
 /// The operations of a document; what else there is to say goes to `found`.
 pub(super) fn read(
     document: &Document<'_>,
@@ -265,6 +269,10 @@ impl<'r> Reader<'r, '_> {
                     let name = tree.scalar(key).unwrap_or_default();
                     self.operation(name, tree.offset(key), operation, item)?;
                 }
+            } else if name == MERGE {
+                let path = path.escape_debug();
+                let message = format!("`<<` of `{path}` is not imported: {NO_MERGE}");
+                self.warn(offset, message);
             } else if !is_known(name) {
                 let (name, path) = (name.escape_debug(), path.escape_debug());
                 self.warn(
@@ -315,6 +323,10 @@ impl<'r> Reader<'r, '_> {
             return Err(self.expected(node, "an operation", "a mapping"));
         }
         self.once(node);
+        if let Some(merge) = tree.under(node, MERGE) {
+            let message = format!("`<<` plays no part, its tags neither: {NO_MERGE}");
+            self.warn(tree.offset(merge), message);
+        }
         let Ok(method) = Method::from_bytes(method.as_bytes()) else {
             let message = format!("`{}` is no method", method.escape_debug());
             return Err((offset, message));

@@ -75,11 +75,14 @@ pub(super) fn cycles(tree: &Tree<'_>) -> Vec<Flaw> {
     let mut targets: HashMap<&str, Option<NodeId>> = HashMap::new();
     let mut next: HashMap<NodeId, NodeId> = HashMap::new();
     let mut from: Vec<NodeId> = Vec::new();
+    let mut known = HashMap::new();
     for node in tree.all() {
         let Some((text, _)) = reference(tree, node) else {
             continue;
         };
-        let target = *targets.entry(text).or_insert_with(|| find(tree, text));
+        let target = *targets
+            .entry(text)
+            .or_insert_with(|| find(tree, text, &mut known));
         if let Some(target) = target.filter(|target| reference(tree, *target).is_some()) {
             next.insert(node, target);
             from.push(node);
@@ -113,12 +116,26 @@ fn cycle(text: &str) -> String {
     )
 }
 
+/// The entries of mappings that references lead through, by their keys: a document can
+/// have as many references as entries.
+type Known<'t> = HashMap<NodeId, HashMap<&'t str, NodeId>>;
+
 /// The node that a local reference names, no reference on the way followed.
-fn find(tree: &Tree<'_>, text: &str) -> Option<NodeId> {
+fn find<'t>(tree: &'t Tree<'_>, text: &str, known: &mut Known<'t>) -> Option<NodeId> {
     let tokens = tokens(text.strip_prefix('#')?)?;
-    tokens
-        .iter()
-        .try_fold(tree.root(), |at, token| step(tree, at, token))
+    tokens.iter().try_fold(tree.root(), |at, token| {
+        let Some(entries) = tree.map(at) else {
+            return step(tree, at, token);
+        };
+        let by_key = known.entry(at).or_insert_with(|| {
+            // The first of a key counts, so it comes last.
+            let entries = entries.iter().rev();
+            entries
+                .filter_map(|(key, value)| Some((tree.scalar(*key)?, *value)))
+                .collect()
+        });
+        by_key.get(token.as_str()).copied()
+    })
 }
 
 fn step(tree: &Tree<'_>, at: NodeId, token: &str) -> Option<NodeId> {
@@ -227,6 +244,15 @@ mod tests {
         }
         let told = resolved(&long).expect_err("too long");
         assert_eq!(told, "more than 64 references lead from one to the next");
+    }
+
+    #[test]
+    fn the_first_of_a_key_counts_in_a_cycle_too() {
+        let text =
+            "a: {$ref: '#/b'}\nb: {$ref: '#/a'}\nb: 1\nc: {$ref: '#/d/0'}\nd: [{$ref: '#/c'}]\n";
+        let tree = Tree::parse(text).expect("YAML");
+        let lines = cycles(&tree).into_iter().map(|(at, _)| tree.place(at).0);
+        assert_eq!(lines.collect::<Vec<_>>(), [1, 4]);
     }
 
     #[test]

@@ -62,7 +62,8 @@ fn what_is_no_openapi_is_refused_by_name() {
         ),
         (
             "openapi: 3.0.0\npaths: {}\n",
-            "a.yaml:1:1: there is no operation that can be imported",
+            "a.yaml:1:1: there is no operation that can be imported\n\
+             a.yaml:2:8: `paths` is empty, so nothing is imported",
         ),
         (
             "openapi: 3.0.0\npaths:\n  /#a:\n    get: {}\n",
@@ -171,5 +172,18 @@ fn every_fault_of_every_document_is_told() {
             (PathBuf::from("b.yaml"), Some((6, 3))),
             (PathBuf::from("c.yaml"), Some((1, 1))),
         ]
+    );
+}
+
+#[test]
+fn where_nothing_is_imported_the_reasons_are_told() {
+    let text = document("  /a: {$ref: 'a.yaml'}\n  /b: {<<: {get: {}}}\n");
+    assert_eq!(
+        faults(&text),
+        "a.yaml:1:1: there is no operation that can be imported\n\
+         a.yaml:4:7: `/a` is not imported: `a.yaml` lies outside of the document; bundle it \
+         into one file first\n\
+         a.yaml:5:8: `<<` of `/b` is not imported: YAML 1.2 has no merge keys; write out what \
+         it stands for"
     );
 }
