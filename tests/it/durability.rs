@@ -6,6 +6,7 @@
 //! synced yet: for that, the order of the calls is held.
 
 mod descriptors;
+mod reloading;
 mod short;
 mod strace;
 

@@ -65,7 +65,7 @@ fn a_kept_alive_connection_that_says_nothing_is_504_and_not_asked_again() {
     let gate = Gate::builder()
         .before(&upstream)
         .proxy("workers = 1")
-        .upstream("timeouts = { first_byte = \"300ms\" }")
+        .upstream("timeouts = { first_byte = \"2s\" }")
         .start();
     assert_eq!(gate.read_as(&ALICE, "/any").status, 200);
     gate.read_as(&ALICE, "/any")

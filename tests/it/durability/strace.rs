@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -44,6 +45,19 @@ pub(super) enum Fault<'a> {
     /// The call of this name and number fails, or the process ends as it begins; the rest is
     /// strace's `inject`.
     At(&'a str, usize, &'a str),
+    /// This call and every later one of its name.
+    From(&'a str, usize, &'a str),
+}
+
+/// Where strace looks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scope<'a> {
+    /// How the names of the threads begin; empty for all of them.
+    pub(super) threads: &'a str,
+    /// The calls.
+    pub(super) calls: &'a [&'a str],
+    /// The files that they must be about; all where there is none.
+    pub(super) files: &'a [PathBuf],
 }
 
 /// One system call.
@@ -70,14 +84,30 @@ impl Strace {
 
     /// Traces the threads that do the work of the store, when they are at rest.
     pub(super) fn attach_to_store(process: u32, fault: &Fault<'_>) -> Self {
+        let scope = Scope {
+            threads: "store",
+            calls: &CALLS,
+            files: &[],
+        };
+        Self::attach_to(process, scope, fault)
+    }
+
+    /// Traces some threads of a process. A call's number counts within each of them.
+    pub(super) fn attach_to(process: u32, scope: Scope<'_>, fault: &Fault<'_>) -> Self {
         let mut command = Command::new("strace");
         match fault {
-            Fault::None => command.args(["-e", &format!("trace={}", CALLS.join(","))]),
+            Fault::None => command.args(["-e", &format!("trace={}", scope.calls.join(","))]),
             Fault::At(name, at, what) => command
                 .args(["-e", &format!("trace={name}")])
                 .args(["-e", &format!("inject={name}:{what}:when={at}")]),
+            Fault::From(name, at, what) => command
+                .args(["-e", &format!("trace={name}")])
+                .args(["-e", &format!("inject={name}:{what}:when={at}+")]),
         };
-        let threads = threads(process, "store");
+        for file in scope.files {
+            command.arg("-P").arg(file);
+        }
+        let threads = threads(process, scope.threads);
         for thread in &threads {
             command.args(["-p", &thread.to_string()]);
         }
