@@ -69,6 +69,8 @@ pub struct Pace {
     cut: AtomicBool,
     /// A write has been begun that the other side has not taken.
     stalled: AtomicBool,
+    /// What comes from now on is no next message, but of a body.
+    in_body: AtomicBool,
     lingers: AtomicBool,
 }
 
@@ -99,6 +101,7 @@ impl Pace {
             expired: AtomicU8::new(0),
             cut: AtomicBool::new(false),
             stalled: AtomicBool::new(false),
+            in_body: AtomicBool::new(false),
             lingers: AtomicBool::new(false),
         }
     }
@@ -115,6 +118,7 @@ impl Pace {
         self.exchanges
             .store(self.exchanges.load(Relaxed).saturating_add(1), Relaxed);
         self.phase.store(Phase::Exchange as u8, Relaxed);
+        self.in_body.store(false, Relaxed);
     }
 
     /// A message has been answered; after the last one the connection is idle.
@@ -132,11 +136,18 @@ impl Pace {
         self.cut.store(true, Relaxed);
     }
 
-    /// A body comes in that may be refused before its end. The socket is then closed only
-    /// after its sender has had time to read the answer: closed with bytes unread it would
-    /// be reset, and the answer lost (RFC 9112 9.6).
-    pub fn linger(&self) {
-        self.lingers.store(true, Relaxed);
+    /// The message has been answered before its body came to its end: what comes now is none
+    /// that begins.
+    pub fn leave_body_open(&self) {
+        self.in_body.store(true, Relaxed);
+    }
+
+    /// Whether a body comes in that may be refused before its end. The socket is then closed
+    /// only after its sender has had time to read the answer: closed with bytes unread it
+    /// would be reset, and the answer lost (RFC 9112 9.6). What comes after a message without
+    /// a body may belong to a tunnel, which reads it itself.
+    pub fn linger(&self, has_body: bool) {
+        self.lingers.store(has_body, Relaxed);
     }
 
     /// What ran out on this connection, if something did.
@@ -162,10 +173,11 @@ impl Pace {
         }
     }
 
-    /// Whether nothing has been exchanged for so long, and all that was written is out.
-    /// Counted from when that is first asked or waited for.
+    /// Whether nothing has been exchanged for so long, all that was written is out, and only
+    /// a next message can come. Counted from when that is first asked or waited for.
     pub(crate) fn is_quiet(&self, time: Duration) -> bool {
-        if self.phase() != Phase::Idle || self.stalled.load(Relaxed) {
+        let is_busy = self.stalled.load(Relaxed) || self.in_body.load(Relaxed);
+        if self.phase() != Phase::Idle || is_busy {
             return false;
         }
         Instant::now() >= self.waited_since() + time
@@ -310,7 +322,7 @@ impl<T: AsyncRead + Unpin> DeadlineIo<T> {
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let (until, mut read) = *self.lingering.get_or_insert_with(|| {
             // What comes now is no next request: the connection must not pass for quiet.
-            self.pace.stalled.store(true, Relaxed);
+            self.pace.leave_body_open();
             (Instant::now() + LINGER, 0)
         });
         let mut buffer = [0; 4 * 1024];

@@ -187,6 +187,10 @@ impl Drop for Exchange {
         );
         worker.metrics.request_ended();
         worker.leave(self.placed);
+        if self.is_unread() {
+            // It is answered, and its body still comes: none of that is a next request.
+            self.peer.pace.leave_body_open();
+        }
         self.peer.pace.end_exchange();
     }
 }

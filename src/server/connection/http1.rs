@@ -8,7 +8,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Poll, ready};
+use std::task::Poll;
 use std::time::Duration;
 
 use http::Request;
@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 use super::{BUFFER, until_end};
 use crate::config::Settings;
-use crate::net::deadline::Alarm;
+use crate::net::deadline::{Alarm, Phase};
 use crate::net::{DeadlineIo, Peer};
 use crate::server::Handler;
 use crate::server::resumed::{Resumed, poll_begun};
@@ -45,8 +45,6 @@ enum State<T, C> {
 /// A connection that hyper has.
 struct Speaking<C> {
     connection: Box<C>,
-    /// It has read what it began with.
-    polled: bool,
     /// It knows that no further request is served.
     told: bool,
     /// Looks now and then whether it has become quiet.
@@ -74,9 +72,7 @@ where
         builder.max_headers(settings.limits.headers);
     }
     let service = |request: Request<Incoming>| {
-        if !request.body().is_end_stream() {
-            peer.pace.linger();
-        }
+        peer.pace.linger(!request.body().is_end_stream());
         peer.pace.begin_exchange();
         shared.handler.handle(peer, None, request)
     };
@@ -84,7 +80,6 @@ where
         let connection = builder.serve_connection(TokioIo::new(io), service_fn(service));
         State::Speaking(Speaking {
             connection: Box::new(connection.with_upgrades()),
-            polled: false,
             told: false,
             alarm: Alarm::default(),
             look_at: Instant::now() + QUIET,
@@ -99,20 +94,21 @@ where
         loop {
             match &mut state {
                 State::Speaking(speaking) => {
-                    // Told before it has read, hyper would not read what has come already.
-                    if draining && speaking.polled && !speaking.told {
-                        speaking.told = true;
-                        Pin::new(&mut *speaking.connection).graceful_shutdown();
-                    }
                     if let Poll::Ready(ended) = Pin::new(&mut *speaking.connection).poll(cx) {
                         return Poll::Ready(ended);
                     }
-                    if draining && !speaking.polled {
-                        speaking.polled = true;
+                    let phase = peer.pace.phase();
+                    // Told only after it has read what has come, and not within a head, which
+                    // has its deadline: hyper would drop either.
+                    if draining && !speaking.told && phase != Phase::Head {
+                        speaking.told = true;
+                        Pin::new(&mut *speaking.connection).graceful_shutdown();
                         continue;
                     }
-                    speaking.polled = true;
-                    if speaking.alarm.poll(cx, speaking.look_at).is_pending() {
+                    // The end of an exchange is seen here, so nothing has to wake for it.
+                    if phase == Phase::Exchange
+                        || speaking.alarm.poll(cx, speaking.look_at).is_pending()
+                    {
                         return Poll::Pending;
                     }
                     speaking.look_at = Instant::now() + QUIET;
@@ -134,8 +130,11 @@ where
                 State::Quiet(io) => {
                     let begun = match io.transport_mut().again() {
                         [_, ..] => true,
-                        [] if draining => false,
-                        [] => ready!(poll_begun(io, cx)).is_ok_and(|bytes| bytes > 0),
+                        [] => match poll_begun(io, cx) {
+                            Poll::Ready(begun) => begun.is_ok_and(|bytes| bytes > 0),
+                            Poll::Pending if draining => false,
+                            Poll::Pending => return Poll::Pending,
+                        },
                     };
                     if !begun {
                         // TLS says goodbye, where the socket takes that at once.

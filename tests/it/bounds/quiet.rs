@@ -1,11 +1,13 @@
 //! Connections on which nobody says anything for a while: the gate puts them aside, and
 //! nobody notices.
 
+use std::net::TcpStream;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use crate::support::recorder::ok;
 use crate::support::tls::{Authority, connect};
-use crate::support::{ALICE, Client, Gate, Recorder};
+use crate::support::{ALICE, Client, Gate, Recorder, eventually};
 
 /// Long enough for a connection to be put aside: the gate looks twice, half a second apart.
 const QUIET: Duration = Duration::from_millis(1_300);
@@ -100,6 +102,68 @@ fn a_stop_ends_quiet_connections_at_once() {
     gate.signal(rustix::process::Signal::TERM);
     assert!(client.ends_within(Duration::from_secs(5)));
     assert!(gate.wait(Duration::from_secs(10)).success());
+}
+
+/// A head that has begun is read to its end, on a connection that was put aside and on one
+/// that was not.
+#[test]
+fn a_stop_in_the_middle_of_a_head_waits_for_its_end() {
+    let upstream = Recorder::ok();
+    let mut gate = Gate::before(&upstream);
+    let whole = gate.ask("GET", "/v1/items").by(&ALICE).bytes();
+    let (first, rest) = whole.split_at(whole.len() / 2);
+    let (mut quiet, mut fresh) = (gate.connect(), gate.connect());
+    quiet.send(&whole);
+    assert_eq!(quiet.reply("GET").status, 200);
+    sleep(QUIET);
+    fresh.send(&whole);
+    assert_eq!(fresh.reply("GET").status, 200);
+    quiet.send(first);
+    fresh.send(first);
+    gate.signal(rustix::process::Signal::TERM);
+    // The gate has heard of it when it takes no more connections.
+    eventually("the gate stops", Duration::from_secs(10), || {
+        TcpStream::connect(gate.address()).is_err().then_some(())
+    });
+    for client in [&mut quiet, &mut fresh] {
+        client.send(rest);
+        assert_eq!(client.reply("GET").status, 200);
+        assert!(client.ends_within(Duration::from_secs(5)));
+    }
+    assert!(gate.wait(Duration::from_secs(10)).success());
+}
+
+/// An upload that goes on after its answer is still an upload, whatever it says and however
+/// long its client paused: nothing of it is taken for a next request.
+#[test]
+fn what_is_left_of_a_body_after_its_answer_is_no_request() {
+    let upstream = Recorder::scripted(|wire| {
+        while let Some(head) = wire.head() {
+            wire.send(ok("early"));
+            if wire.body(head).is_none() {
+                return;
+            }
+        }
+    });
+    let gate = Gate::before(&upstream);
+    let smuggled = gate.ask("GET", "/v1/items").by(&ALICE).bytes();
+    let mut client = gate.connect();
+    client.send(format!(
+        "POST /any HTTP/1.1\r\nHost: x\r\nAuthorization: {}\r\nContent-Length: {}\r\n\r\nbody",
+        ALICE.basic(),
+        smuggled.len() + 4,
+    ));
+    let reply = client.reply("POST");
+    assert_eq!((reply.status, reply.text().as_str()), (200, "early"));
+    sleep(QUIET);
+    client.send(&smuggled);
+    let whole = [b"body", &smuggled[..]].concat();
+    eventually("the upload comes whole", Duration::from_secs(10), || {
+        let requests = upstream.requests();
+        assert_eq!(requests.len(), 1, "{requests:?}");
+        (requests[0].body == whole).then_some(())
+    });
+    assert!(client.is_silent_for(Duration::from_millis(100)));
 }
 
 /// What is held for a connection while it is quiet: 8 KiB at the very most, where hyper's

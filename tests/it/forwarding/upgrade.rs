@@ -1,5 +1,6 @@
 //! WebSocket and other upgrades: authorised first, then a tunnel.
 
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use tungstenite::handshake::derive_accept_key;
@@ -181,6 +182,37 @@ fn a_tunnel_may_be_closed_one_way_at_a_time() {
     client.send("bytes that are no WebSocket");
     client.finish_sending();
     assert_eq!(client.rest(), b"got bytes that are no WebSocket");
+}
+
+/// A body that came on the connection before is no reason to read what belongs to the tunnel.
+#[test]
+fn a_tunnel_that_its_server_has_closed_one_way_still_takes_all_that_its_client_sends() {
+    let (sender, got) = channel();
+    let upstream = Recorder::scripted(move |wire| {
+        if wire.number() == 0 && wire.request().is_some() {
+            wire.send(ok("stored"));
+        }
+        if !accept(wire) {
+            return;
+        }
+        wire.finish_sending();
+        let mut all = Vec::new();
+        while let Some(bytes) = wire.some() {
+            all.extend_from_slice(&bytes);
+        }
+        let _ = sender.send(all);
+    });
+    let gate = Gate::before(&upstream);
+    let mut client = gate.connect();
+    client.send(gate.ask("POST", "/any").by(&ALICE).body("body").bytes());
+    assert_eq!(client.reply("POST").status, 200);
+    client.send(handshake("/ws/lobby", &ALICE));
+    assert_eq!(client.head().status, 101);
+    assert!(client.ends_within(Duration::from_secs(10)));
+    client.send("still to be read");
+    client.finish_sending();
+    let all = got.recv_timeout(Duration::from_secs(10)).unwrap();
+    assert_eq!(String::from_utf8_lossy(&all), "still to be read");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! One connection of the gate to the recorder, as a script sees it.
 
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// What keeps the connection open for as long as its script runs.
 enum Socket {
     Tcp(Arc<TcpStream>),
-    Unix { _open: Arc<UnixStream> },
+    Unix(Arc<UnixStream>),
 }
 
 /// The connection.
@@ -53,7 +53,7 @@ impl Wire {
     pub(super) fn unix(socket: Arc<UnixStream>, seen: &Arc<Seen>) -> Self {
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let stream = Box::new(socket.try_clone().unwrap());
-        Self::new(stream, Socket::Unix { _open: socket }, seen)
+        Self::new(stream, Socket::Unix(socket), seen)
     }
 
     fn new(stream: Box<dyn Stream>, socket: Socket, seen: &Arc<Seen>) -> Self {
@@ -199,6 +199,15 @@ impl Wire {
         socket2::SockRef::from(&**socket)
             .set_linger(Some(Duration::ZERO))
             .unwrap();
+    }
+
+    /// Ends what the server sends; what the gate sends can still be read.
+    pub(crate) fn finish_sending(&self) {
+        match &self.socket {
+            Socket::Tcp(socket) => socket.shutdown(Shutdown::Write),
+            Socket::Unix(socket) => socket.shutdown(Shutdown::Write),
+        }
+        .unwrap();
     }
 
     /// The stream itself, for another protocol.
