@@ -123,7 +123,11 @@ impl TokenFile {
             1
         };
         let parsed = scan::parse(&opened.file, &fresh, terms, threads);
-        let (fresh, mut flaws) = parsed.map_err(|_| read::changed(path))?;
+        let (fresh, mut flaws) = parsed.map_err(|error| match error.raw_os_error() {
+            // The disk's fault, and not the text's.
+            Some(_) => read::unreadable(path, error),
+            None => read::changed(path),
+        })?;
         opened.close(path)?;
         flaws.extend(scan.flaw);
 

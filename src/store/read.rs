@@ -137,7 +137,8 @@ pub(super) fn changed(path: &Path) -> Fault {
     Fault::new(path, "was changed while it was read")
 }
 
-fn unreadable(path: &Path, error: io::Error) -> Fault {
+/// The fault of a file that the system does not let be read.
+pub(super) fn unreadable(path: &Path, error: io::Error) -> Fault {
     Fault::new(path, format!("cannot be read: {error}"))
 }
 

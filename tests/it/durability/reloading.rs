@@ -348,6 +348,7 @@ fn a_reload_that_fails_at_any_call_is_old_or_new_and_told() {
         let is_told = eventually(&format!("in force or told: {what}"), PATIENCE, || {
             let fault = bench.fault();
             if fault != "null" {
+                assert!(fault.contains("cannot be read"), "{what}: {fault}");
                 return Some(true);
             }
             turn.is_over(&bench.gate).then_some(false)
