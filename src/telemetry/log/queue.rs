@@ -146,11 +146,17 @@ mod tests {
         for _ in 0..CAPACITY * 2 {
             queue.write_all(b"line\n").unwrap();
         }
-        assert!(queue.dropped.load(Ordering::Relaxed) >= 1000);
         drop(release);
         Queue::flush(&queue);
+        // The thread may have begun late, and told of some losses before it hung.
         let written = String::from_utf8(out.0.lock().unwrap().clone()).unwrap();
-        assert!(written.contains("\"dropped_log_lines\":"), "{written}");
-        assert!(written.lines().count() <= CAPACITY + 2);
+        let told = |line: &str| {
+            let (_, count) = line.split_once("\"dropped_log_lines\":")?;
+            count.strip_suffix('}')?.parse::<usize>().ok()
+        };
+        let lost: usize = written.lines().filter_map(told).sum();
+        let lines = written.lines().filter(|line| *line == "line").count();
+        assert_eq!(lost + lines, CAPACITY * 2, "{written}");
+        assert!(lost >= CAPACITY - 2, "{lost}");
     }
 }
