@@ -11,7 +11,7 @@ use std::sync::Arc;
 use http::Method;
 
 use super::{Denial, Permit, authorize_under, public};
-use crate::catalog::template::{Methods, Rule, Segment, Template};
+use crate::catalog::template::{Methods, Rule, Template};
 use crate::catalog::{Catalog, VersionId};
 use crate::code::Code;
 use crate::token::{State, Token};
@@ -69,10 +69,11 @@ pub fn compare(catalog: &Catalog, token: &Token, from: VersionId, to: VersionId)
     }
     let held = held_rules(catalog, token);
     for (rule, _) in changing {
-        trial.attempt(&rule.methods, &Methods::Any, rule.template.segments());
+        trial.attempt(&rule.methods, &rule.template);
         for other in &held {
-            if let Some(both) = overlap(&rule.template, &other.template) {
-                trial.attempt(&rule.methods, &other.methods, &both);
+            let methods = rule.methods.common(&other.methods);
+            if let Some((methods, both)) = methods.zip(rule.template.overlap(&other.template)) {
+                trial.attempt(&methods, &both);
             }
         }
     }
@@ -100,36 +101,39 @@ struct Trial<'c> {
 }
 
 impl Trial<'_> {
-    /// Tries one path of these segments by each method that both name.
-    fn attempt(&mut self, these: &Methods, those: &Methods, segments: &[Segment]) {
-        let path = self.path(segments);
-        let template: String = segments.iter().map(|s| format!("/{s}")).collect();
-        let any = *these == Methods::Any && *those == Methods::Any;
+    /// Tries one path of the template by each of the methods.
+    fn attempt(&mut self, methods: &Methods, template: &Template) {
+        let path = template.example(self.token.sid.as_str());
+        let template = template.to_string();
+        let (any, methods) = match methods {
+            Methods::Any => (true, &Methods::USUAL[..]),
+            Methods::Listed(listed) => (false, &listed[..]),
+        };
         let [mut gained, mut lost] = [Vec::new(), Vec::new()];
-        for method in both(these, those) {
+        for method in methods {
             if !self.tried.insert((method.clone(), path.clone())) {
                 continue;
             }
             // Where a public rule admits, it is by no token's version.
-            if public(self.catalog, &method, &path, false).is_some() {
+            if public(self.catalog, method, &path, false).is_some() {
                 continue;
             }
-            let judge = |version| self.judge(version, &method, &path, false);
+            let judge = |version| self.judge(version, method, &path, false);
             match self.versions.map(judge) {
                 [Err(denial), Ok(permit)] => {
-                    note(&mut gained, &method, &template, &permit, Some(&denial));
+                    note(&mut gained, method, &template, &permit, Some(&denial));
                 }
                 [Ok(permit), Err(denial)] => {
-                    note(&mut lost, &method, &template, &permit, Some(&denial));
+                    note(&mut lost, method, &template, &permit, Some(&denial));
                 }
                 [Ok(_), Ok(_)] => {
-                    let judge = |version| self.judge(version, &method, &path, true);
+                    let judge = |version| self.judge(version, method, &path, true);
                     let upgrades = |permit: &Permit| permit.allows_upgrade();
                     match self.versions.map(|v| judge(v).ok().filter(upgrades)) {
                         [None, Some(permit)] => {
-                            note(&mut gained, &method, &template, &permit, None);
+                            note(&mut gained, method, &template, &permit, None);
                         }
-                        [Some(permit), None] => note(&mut lost, &method, &template, &permit, None),
+                        [Some(permit), None] => note(&mut lost, method, &template, &permit, None),
                         _ => {}
                     }
                 }
@@ -137,7 +141,7 @@ impl Trial<'_> {
             }
         }
         for call in gained.iter_mut().chain(&mut lost) {
-            if any && call.methods.len() == USUAL.len() {
+            if any && call.methods.len() == Methods::USUAL.len() {
                 call.methods = vec!["*".to_owned()];
             }
         }
@@ -154,21 +158,6 @@ impl Trial<'_> {
     ) -> Result<Permit, Denial> {
         let (token, named) = (Arc::clone(&self.token), Ok(Some(version)));
         authorize_under(self.catalog, token, named, method, path, upgrade)
-    }
-
-    /// A path of these segments. What stands for a parameter is no literal that anyone
-    /// would write.
-    fn path(&self, segments: &[Segment]) -> String {
-        let mut path = String::new();
-        for segment in segments {
-            path.push('/');
-            path.push_str(match segment {
-                Segment::Literal(text) => text,
-                Segment::Sid => self.token.sid.as_str(),
-                Segment::Parameter(_) | Segment::Rest(_) => "~any~",
-            });
-        }
-        path
     }
 }
 
@@ -202,68 +191,6 @@ fn note(
             required_scopes: denial.map_or_else(Vec::new, |d| d.required_scopes().to_vec()),
         }),
     }
-}
-
-/// What stands for any method.
-const USUAL: [Method; 7] = [
-    Method::GET,
-    Method::HEAD,
-    Method::POST,
-    Method::PUT,
-    Method::PATCH,
-    Method::DELETE,
-    Method::OPTIONS,
-];
-
-fn both(these: &Methods, those: &Methods) -> Vec<Method> {
-    match (these, those) {
-        (Methods::Any, Methods::Any) => USUAL.to_vec(),
-        (Methods::Any, Methods::Listed(listed)) | (Methods::Listed(listed), Methods::Any) => {
-            listed.clone()
-        }
-        (Methods::Listed(these), Methods::Listed(those)) => {
-            let common = these.iter().filter(|method| those.contains(method));
-            common.cloned().collect()
-        }
-    }
-}
-
-/// The segments of paths that both templates match, if there are such paths.
-fn overlap(these: &Template, those: &Template) -> Option<Vec<Segment>> {
-    let (mut these, mut those) = (these.segments(), those.segments());
-    let mut both = Vec::new();
-    loop {
-        match (these, those) {
-            ([], []) => return Some(both),
-            ([Segment::Rest(_)], rest) | (rest, [Segment::Rest(_)]) => {
-                let fits = rest.first().is_some_and(|first| !is_slash(first));
-                both.extend_from_slice(rest);
-                return fits.then_some(both);
-            }
-            ([this, after_this @ ..], [that, after_that @ ..]) => {
-                both.push(narrower(this, that)?.clone());
-                (these, those) = (after_this, after_that);
-            }
-            _ => return None,
-        }
-    }
-}
-
-/// The segments that both stand for, if any.
-fn narrower<'s>(this: &'s Segment, that: &'s Segment) -> Option<&'s Segment> {
-    match (this, that) {
-        (Segment::Literal(a), Segment::Literal(b)) => (a == b).then_some(this),
-        (literal @ Segment::Literal(_), _) | (_, literal @ Segment::Literal(_)) => {
-            (!is_slash(literal)).then_some(literal)
-        }
-        (Segment::Sid, _) => Some(this),
-        _ => Some(that),
-    }
-}
-
-/// Whether it is what a trailing slash is to a template.
-fn is_slash(segment: &Segment) -> bool {
-    matches!(segment, Segment::Literal(text) if text.is_empty())
 }
 
 #[cfg(test)]

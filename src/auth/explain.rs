@@ -10,6 +10,7 @@ use super::target::canonical;
 use super::{
     BadVersion, Denial, NamedVersion, Permit, authorize_under, named_version, public_under,
 };
+use crate::catalog::template::Methods;
 use crate::catalog::{ApiVersion, Catalog, VersionId};
 use crate::code::Code;
 use crate::token::{Digest, ScopeSet, Sid, State, Texts, Token};
@@ -195,19 +196,11 @@ impl Asked<'_> {
     fn other_methods(&self) -> Vec<String> {
         let number = self.version().map(|v| v.number);
         let routes = &self.catalog.routes;
-        [
-            Method::GET,
-            Method::HEAD,
-            Method::POST,
-            Method::PUT,
-            Method::PATCH,
-            Method::DELETE,
-            Method::OPTIONS,
-        ]
-        .into_iter()
-        .filter(|method| routes.find(method, self.path, number).is_some())
-        .map(|method| method.to_string())
-        .collect()
+        Methods::USUAL
+            .iter()
+            .filter(|method| routes.find(method, self.path, number).is_some())
+            .map(Method::to_string)
+            .collect()
     }
 }
 

@@ -1,5 +1,7 @@
 //! Rules and path templates as they are written: `GET,POST /v1/items/{id}`.
 
+mod overlap;
+
 use std::fmt;
 use std::str::FromStr;
 

@@ -199,18 +199,23 @@ fn is_owned(name: &str) -> bool {
     {
         return is_owned_spelling(name);
     }
-    // CGI (RFC 3875 4.1.18) and its descendants take what is neither letter nor digit for `_`.
     let mut plain = [0; LONGEST];
     for (to, from) in plain.iter_mut().zip(bytes) {
-        *to = if from.is_ascii_alphanumeric() {
-            *from
-        } else {
-            b'-'
-        };
+        *to = without_mark(*from);
     }
     let plain = plain.get(..bytes.len()).unwrap_or_default();
     let plain = std::str::from_utf8(plain).unwrap_or_default();
     is_owned_spelling(plain) || is_hop_by_hop(plain) || is_framing(plain)
+}
+
+/// A character of a field's name as CGI (RFC 3875 4.1.18) and its descendants tell it from
+/// others: what is neither letter nor digit is one mark to them.
+pub(super) fn without_mark(byte: u8) -> u8 {
+    if byte.is_ascii_alphanumeric() {
+        byte
+    } else {
+        b'-'
+    }
 }
 
 /// Names that frame a message: under another spelling they have no honest use.

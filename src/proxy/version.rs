@@ -3,6 +3,7 @@
 use http::header::{HeaderMap, HeaderName, HeaderValue, LINK};
 
 use super::context::Decision;
+use super::headers::without_mark;
 use crate::auth::Permit;
 
 const DEPRECATION: HeaderName = HeaderName::from_static("deprecation");
@@ -64,7 +65,7 @@ pub(super) fn for_client(headers: &mut HeaderMap, decision: &Decision) {
     }
 }
 
-/// Drops the fields whose name is the same to a server that follows CGI (RFC 3875 4.1.18).
+/// Drops the fields whose name is the same to a server that follows CGI.
 fn drop_aliases(headers: &mut HeaderMap, header: &HeaderName) {
     let aliases = headers.keys().filter(|name| is_alias(name, header));
     let aliases: Vec<HeaderName> = aliases.cloned().collect();
@@ -75,9 +76,8 @@ fn drop_aliases(headers: &mut HeaderMap, header: &HeaderName) {
 
 fn is_alias(name: &HeaderName, header: &HeaderName) -> bool {
     let (name, header) = (name.as_str().as_bytes(), header.as_str().as_bytes());
-    let plain = |b: u8| if b.is_ascii_alphanumeric() { b } else { b'-' };
-    let mut pairs = name.iter().zip(header);
-    name.len() == header.len() && name != header && pairs.all(|(a, b)| plain(*a) == plain(*b))
+    let same = |(a, b): (&u8, &u8)| without_mark(*a) == without_mark(*b);
+    name.len() == header.len() && name != header && name.iter().zip(header).all(same)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use http::Method;
 
-use super::super::template::{Methods, Rule, Segment};
+use super::super::template::{Methods, Rule, Template};
 use super::super::{Catalog, VersionId};
 use super::existing::{Existing, RuleAt};
 use crate::token::{ScopeId, ScopeSet};
@@ -40,9 +40,6 @@ struct Admitted {
     own: bool,
 }
 
-/// Stands for any value of a parameter: no catalogue has it as a literal.
-const ANY: &str = "~any~";
-
 impl Effects {
     /// Asks both catalogues about every call that a changed rule is for. Numbers of scopes
     /// and versions are the same in both.
@@ -64,11 +61,17 @@ impl Effects {
             .map(|(_, rule)| &rule.rule)
             .collect();
         for (rule, other) in pairs(&differing(was, is), &all) {
-            let Some((path, shown)) = meet(rule.template.segments(), other.template.segments())
-            else {
+            let methods = rule.methods.common(&other.methods);
+            let Some((methods, both)) = methods.zip(rule.template.overlap(&other.template)) else {
                 continue;
             };
-            for method in methods(rule, other) {
+            let path = both.example(Template::ANY);
+            // Of two rules that are for every method, GET stands for all.
+            let methods = match methods {
+                Methods::Any => vec![Method::GET],
+                Methods::Listed(methods) => methods,
+            };
+            for method in methods {
                 if !seen.insert((method.to_string(), path.clone())) {
                     continue;
                 }
@@ -81,7 +84,7 @@ impl Effects {
                     // With one version, there is no need to name it.
                     let named = after.version(version).filter(|_| versions.len() > 1);
                     probes.push(Probe {
-                        shown: format!("{method} {shown}"),
+                        shown: format!("{method} {both}"),
                         version: named.map(|v| v.id.to_string()),
                         was,
                         is,
@@ -186,65 +189,4 @@ fn pairs<'r>(some: &[&'r Rule], all: &[&'r Rule]) -> Vec<(&'r Rule, &'r Rule)> {
         all.iter().map(move |other| (rule, *other))
     };
     some.iter().flat_map(with_all).collect()
-}
-
-/// The methods for which both rules are; of two that are for every one, GET stands for all.
-fn methods(rule: &Rule, other: &Rule) -> Vec<Method> {
-    match (&rule.methods, &other.methods) {
-        (Methods::Any, Methods::Any) => vec![Method::GET],
-        (Methods::Any, Methods::Listed(methods)) | (Methods::Listed(methods), Methods::Any) => {
-            methods.clone()
-        }
-        (Methods::Listed(these), Methods::Listed(those)) => these
-            .iter()
-            .filter(|m| those.contains(m))
-            .cloned()
-            .collect(),
-    }
-}
-
-/// A path that both templates fit, as general as there is one, and how it is shown.
-fn meet(these: &[Segment], those: &[Segment]) -> Option<(String, String)> {
-    let (mut path, mut shown) = (String::new(), String::new());
-    let (mut these, mut those) = (these.iter(), those.iter());
-    loop {
-        let segment = match (these.as_slice(), those.as_slice()) {
-            ([], []) => return Some((path, shown)),
-            // What is left of the other stands for the rest.
-            ([Segment::Rest(_)], [_, ..]) => return tail(path, shown, those.as_slice()),
-            ([_, ..], [Segment::Rest(_)]) => return tail(path, shown, these.as_slice()),
-            ([], _) | (_, []) => return None,
-            ([this, ..], [that, ..]) => match (this, that) {
-                (Segment::Literal(a), Segment::Literal(b)) if a != b => return None,
-                (Segment::Literal(a), other) | (other, Segment::Literal(a)) => {
-                    // A parameter is never empty.
-                    if a.is_empty() && !matches!(other, Segment::Literal(_)) {
-                        return None;
-                    }
-                    Segment::Literal(a.clone())
-                }
-                (Segment::Sid, other) | (other, _) => other.clone(),
-            },
-        };
-        push(&mut path, &mut shown, &segment);
-        these.next();
-        those.next();
-    }
-}
-
-fn tail(mut path: String, mut shown: String, rest: &[Segment]) -> Option<(String, String)> {
-    for segment in rest {
-        push(&mut path, &mut shown, segment);
-    }
-    Some((path, shown))
-}
-
-fn push(path: &mut String, shown: &mut String, segment: &Segment) {
-    path.push('/');
-    match segment {
-        Segment::Literal(text) => path.push_str(text),
-        Segment::Sid | Segment::Parameter(_) | Segment::Rest(_) => path.push_str(ANY),
-    }
-    shown.push('/');
-    shown.push_str(&segment.to_string());
 }

@@ -129,6 +129,38 @@ fn each_fault_has_its_name() {
     assert_eq!(long.parse::<Rule>(), Err(BadRule::TooLong));
 }
 
+#[test]
+fn templates_overlap_where_a_path_fits_both() {
+    for (these, those, both) in [
+        ("/a/{x}", "/{y}/b", Some("/a/b")),
+        ("/a/{*x}", "/{y}/b/c", Some("/a/b/c")),
+        ("/{*x}", "/a/{*y}", Some("/a/{*y}")),
+        ("/{*x}", "/{*y}", Some("/{*y}")),
+        ("/{sid}", "/{y}", Some("/{sid}")),
+        ("/{y}", "/{sid}", Some("/{sid}")),
+        ("/a/", "/{y}/", Some("/a/")),
+        ("/a/b", "/a/c", None),
+        ("/a", "/a/", None),
+        ("/a/", "/a/{x}", None),
+        ("/a/", "/a/{*x}", None),
+        ("/a", "/a/{*x}", None),
+        ("/a/b", "/a", None),
+    ] {
+        let parse = |text: &str| text.parse::<Template>().expect("a template");
+        for (these, those) in [(these, those), (those, these)] {
+            let found = parse(these).overlap(&parse(those));
+            let found = found.map(|both| both.to_string());
+            // Which of two `{*name}` is kept does not matter.
+            let plain = |text: &str| text.replace("{*x}", "{*y}");
+            assert_eq!(
+                found.as_deref().map(plain),
+                both.map(plain),
+                "{these} {those}"
+            );
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn any_text_is_a_rule_or_a_fault(text in "[A-Z,*]{0,6} ?[a-b{}*/.%0-9é]{0,12}") {
