@@ -276,7 +276,8 @@ fn whole(bytes: &[u8]) -> InForce {
         let enabled = text("state").is_none_or(|state| state == "enabled");
         (
             text("sid").unwrap(),
-            (text("digest").unwrap(), scopes, enabled),
+            // Hexadecimal digits are the same in either case.
+            (text("digest").unwrap().to_lowercase(), scopes, enabled),
         )
     });
     tokens.collect()
