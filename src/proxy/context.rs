@@ -129,8 +129,9 @@ impl Exchange {
             _ => None,
         };
         let version = permit.and_then(Permit::version).or(self.version.as_ref());
+        let now = SystemTime::now();
         Record {
-            time: SystemTime::now(),
+            time: now.checked_sub(duration).unwrap_or(now),
             request_id: self.request_id.as_str(),
             peer: self.peer.address,
             protocol: if self.peer.http2 { "h2" } else { "http/1.1" },

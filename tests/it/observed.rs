@@ -52,6 +52,28 @@ fn an_admitted_request_has_a_record() {
 }
 
 #[test]
+fn a_records_time_is_that_of_the_requests_head() {
+    let upstream = Recorder::replying(|_| {
+        std::thread::sleep(Duration::from_millis(300));
+        ok("late")
+    });
+    let gate = Gate::before(&upstream);
+    let before = jiff::Timestamp::now();
+    gate.ask("GET", "/v1/items").by(&ALICE).send();
+    let after = jiff::Timestamp::now();
+    let record = gate.record(|record| record["path"] == "/v1/items");
+    let time: jiff::Timestamp = record["time"].as_str().unwrap().parse().unwrap();
+    let took = Duration::from_micros(record["duration_us"].as_u64().unwrap());
+    assert!(took >= Duration::from_millis(300), "{record}");
+    // Records have milliseconds.
+    assert!(
+        time + Duration::from_millis(1) >= before,
+        "{before} {record}"
+    );
+    assert!(time + took <= after, "{after} {record}");
+}
+
+#[test]
 fn a_refusal_has_a_record_that_says_why() {
     let gate = Gate::builder().start();
     for (ask, code, status, sid) in [
