@@ -20,7 +20,7 @@ use writer::{Message, Sink};
 use crate::config;
 
 /// A buffer of so many bytes is handed over without waiting for [`WorkerLog::flush`].
-const HAND_OVER: usize = 16 << 10;
+const HAND_OVER: usize = 64 << 10;
 
 /// For how long a stop waits until what was handed over is written.
 const LAST_WRITE: Duration = Duration::from_secs(2);
