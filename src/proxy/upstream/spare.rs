@@ -9,37 +9,32 @@ use http::{Method, Request, Uri};
 
 use crate::proxy::body::RequestBody;
 
+/// What the fields of most requests fit in.
+const ROOM: usize = 768;
+
 /// The head of a request without a body.
 pub(super) struct Spare {
     method: Method,
     uri: Uri,
-    /// Names and values in turn, with nothing between them.
-    text: Vec<u8>,
-    /// Where each name and each value ends in `text`.
-    ends: Vec<(u32, u32)>,
+    /// The fields one after the other: how long the name and the value are, and both.
+    fields: Vec<u8>,
 }
 
 impl Spare {
     /// Copies a request that has no body.
     pub(super) fn of(request: &Request<RequestBody>) -> Self {
-        let headers = request.headers();
-        let mut ends = Vec::with_capacity(headers.len());
-        let mut length = 0;
-        for (name, value) in headers {
-            let name_end = length + name.as_str().len();
-            length = name_end + value.len();
-            ends.push((bounded(name_end), bounded(length)));
-        }
-        let mut text = Vec::with_capacity(length);
-        for (name, value) in headers {
-            text.extend_from_slice(name.as_str().as_bytes());
-            text.extend_from_slice(value.as_bytes());
+        let mut fields = Vec::with_capacity(ROOM);
+        for (name, value) in request.headers() {
+            let name = name.as_str().as_bytes();
+            fields.extend_from_slice(&length(name));
+            fields.extend_from_slice(&length(value.as_bytes()));
+            fields.extend_from_slice(name);
+            fields.extend_from_slice(value.as_bytes());
         }
         Self {
             method: request.method().clone(),
             uri: request.uri().clone(),
-            text,
-            ends,
+            fields,
         }
     }
 
@@ -48,23 +43,24 @@ impl Spare {
         let mut request = Request::new(RequestBody::empty());
         *request.method_mut() = self.method;
         *request.uri_mut() = self.uri;
-        let headers = request.headers_mut();
-        headers.try_reserve(self.ends.len()).ok()?;
-        let mut at = 0;
-        for (name_end, value_end) in self.ends {
-            let (name_end, value_end) = (name_end as usize, value_end as usize);
-            let name = HeaderName::from_bytes(self.text.get(at..name_end)?).ok()?;
-            let value = HeaderValue::from_bytes(self.text.get(name_end..value_end)?).ok()?;
-            headers.append(name, value);
-            at = value_end;
+        let mut fields = self.fields.as_slice();
+        while let Some((name, rest)) = fields.split_first_chunk() {
+            let (value, rest) = rest.split_first_chunk()?;
+            let (name, rest) = rest.split_at_checked(u32::from_ne_bytes(*name) as usize)?;
+            let (value, rest) = rest.split_at_checked(u32::from_ne_bytes(*value) as usize)?;
+            let name = HeaderName::from_bytes(name).ok()?;
+            request
+                .headers_mut()
+                .append(name, HeaderValue::from_bytes(value).ok()?);
+            fields = rest;
         }
         Some(request)
     }
 }
 
 /// Heads are bounded far below 4 GiB.
-fn bounded(length: usize) -> u32 {
-    u32::try_from(length).unwrap_or(u32::MAX)
+fn length(bytes: &[u8]) -> [u8; 4] {
+    u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_ne_bytes()
 }
 
 #[cfg(test)]
