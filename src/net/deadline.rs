@@ -7,6 +7,7 @@
 
 use std::future::Future;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock};
@@ -27,6 +28,10 @@ const LINGER: Duration = Duration::from_secs(1);
 
 /// What is read meanwhile of a body that nobody wants.
 const LINGER_MOST: usize = 64 * 1024;
+
+/// Pieces that are together no longer are written as one: to copy them costs less than to
+/// have the kernel gather them.
+const SMALL: usize = 2 * 1024;
 
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -200,7 +205,9 @@ impl Pace {
             Phase::Exchange => (self.paces.idle, None),
             Phase::Idle => (self.paces.idle, Some(Expired::Idle)),
         };
-        Some((self.waited_since() + limit?, expired))
+        // Where there is no limit the clock need not be read.
+        let limit = limit?;
+        Some((self.waited_since() + limit, expired))
     }
 
     /// When the phase's time began: now, where nothing has been waited for in it yet.
@@ -398,7 +405,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for DeadlineIo<T> {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let result = Pin::new(&mut this.inner).poll_write_vectored(cx, bufs);
+        let inner = Pin::new(&mut this.inner);
+        let result = match bufs {
+            [one] => inner.poll_write(cx, one),
+            several if several.iter().map(|piece| piece.len()).sum::<usize>() <= SMALL => {
+                let mut room = [const { MaybeUninit::uninit() }; SMALL];
+                let mut whole = ReadBuf::uninit(&mut room);
+                several.iter().for_each(|piece| whole.put_slice(piece));
+                inner.poll_write(cx, whole.filled())
+            }
+            several => inner.poll_write_vectored(cx, several),
+        };
         this.sent(cx, result)
     }
 

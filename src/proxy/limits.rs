@@ -61,7 +61,7 @@ impl Worker {
         let Some(group) = permit.rate() else {
             return Ok(());
         };
-        let now = Instant::now();
+        let now = exchange.started;
         let taking = gate
             .rates
             .take(group, token, limits.rate_limit_counters, now);
