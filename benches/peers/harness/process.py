@@ -56,8 +56,14 @@ class Process:
     def signal(self, number):
         os.kill(self.pid, number)
 
-    def stop(self):
-        """Ends the whole session: what it has measured is known by now."""
+    def stop(self, patience=0):
+        """Ends the whole session, after seconds in which it may end by itself."""
+        try:
+            if patience:
+                self.signal(signal.SIGTERM)
+                self.child.wait(patience)
+        except (ProcessLookupError, subprocess.TimeoutExpired):
+            pass
         try:
             os.killpg(self.pid, signal.SIGKILL)
         except ProcessLookupError:

@@ -20,7 +20,7 @@ class Running:
         return self.process.pid
 
     def stop(self):
-        self.process.stop()
+        self.process.stop(self.peer.patience)
 
 
 class Peer:
@@ -35,6 +35,8 @@ class Peer:
     # What it cannot do at all: "tls", "log", "h2", "reload".
     cannot = frozenset()
     does_the_job = True
+    # Seconds that it has for an end of its own; what it has measured is known by then.
+    patience = 0
 
     def __init__(self, program=None):
         self.program = program or shutil.which(self.name)

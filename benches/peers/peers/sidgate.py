@@ -56,6 +56,8 @@ id = "16"
 
 class Sidgate(Peer):
     name = "sidgate"
+    # One that is built to be profiled writes its profile at its end.
+    patience = 5
 
     def __init__(self, program, name="sidgate"):
         super().__init__(program)
