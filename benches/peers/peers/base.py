@@ -20,7 +20,7 @@ class Running:
         return self.process.pid
 
     def stop(self):
-        self.process.stop(self.peer.patience)
+        self.process.stop(self.peer.patience if self.peer else 0)
 
 
 class Peer:
