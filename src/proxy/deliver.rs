@@ -29,6 +29,9 @@ pub(super) fn deliver(
     let (mut parts, incoming) = answer.response.into_parts();
     exchange.code = Code::Ok;
     exchange.status = parts.status.as_u16();
+    if exchange.peer.http2 {
+        headers::detach(&mut parts.headers);
+    }
     headers::for_client(&mut parts.headers, exchange.request_id.header());
     version::for_client(&mut parts.headers, &exchange.decision);
     limits::tell(&mut parts.headers, &exchange);

@@ -90,6 +90,18 @@ pub(super) fn for_client(headers: &mut HeaderMap, request_id: HeaderValue) {
     headers.insert(X_REQUEST_ID, request_id);
 }
 
+/// Copies the values of a head that goes on over HTTP/2. Its encoder keeps them in a table for
+/// as long as the connection lives (RFC 7541 2.3.2), and each of them would keep the whole
+/// buffer that it was read into.
+pub(super) fn detach(headers: &mut HeaderMap) {
+    for value in headers.values_mut() {
+        if let Ok(mut copy) = HeaderValue::from_bytes(value.as_bytes()) {
+            copy.set_sensitive(value.is_sensitive());
+            *value = copy;
+        }
+    }
+}
+
 /// Takes from a message's trailers what no trailer may carry past the gate.
 pub(super) fn clean_trailers(trailers: &mut HeaderMap) {
     let frames = |name: &str| is_framing(name) || is_hop_by_hop(name) || is_owned(name);
@@ -357,6 +369,19 @@ mod tests {
         let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
         assert_eq!(left, ["accept", "host"]);
+    }
+
+    #[test]
+    fn a_detached_head_holds_on_to_no_buffer() {
+        let buffer = bytes::Bytes::from(b"text/plain, and much more".to_vec());
+        let mut value = HeaderValue::from_maybe_shared(buffer.slice(..10)).expect("a value");
+        value.set_sensitive(true);
+        let mut headers = HeaderMap::from_iter([(HOST, value)]);
+        assert!(!buffer.is_unique());
+        detach(&mut headers);
+        assert!(buffer.is_unique());
+        assert_eq!(headers[HOST], "text/plain");
+        assert!(headers[HOST].is_sensitive());
     }
 
     #[test]

@@ -19,6 +19,7 @@ use self::pool::{Connection, ServerPool, Waited};
 use self::servers::{InFlight, UpstreamState};
 use self::spare::Spare;
 use super::body::{EndBy, RequestBody, UploadProgress};
+use super::headers::detach;
 use crate::auth::Permit;
 use crate::code::Code;
 use crate::config::Protocol;
@@ -335,6 +336,7 @@ impl Upstream {
                 parts.authority = Some(Authority::try_from(host.as_bytes()).ok()?);
                 *request.uri_mut() = Uri::from_parts(parts).ok()?;
                 request.headers_mut().remove(HOST);
+                detach(request.headers_mut());
             }
         }
         Some(())
