@@ -49,7 +49,11 @@ deny:
 bench *WORDS:
     cargo bench --locked -- {{WORDS}}
 
-# sidgate and its peers side by side; half an hour, or ARGS as `benches/peers/run --help` has them.
+# The program as it is best deployed, optimised by a profile of itself at work; ten minutes.
+release:
+    scripts/release
+
+# sidgate and its peers side by side; an hour, or ARGS as `benches/peers/run --help` has them.
 peers *ARGS:
     benches/peers/run {{ARGS}}
 
