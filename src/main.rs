@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use sidgate::cli::{self, Cli};
+use sidgate::fault::printable;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -27,11 +28,15 @@ fn explain(error: &cli::Error, out: &mut impl Write) -> io::Result<()> {
     if let cli::Error::Faults(faults) = error {
         return writeln!(out, "{faults}");
     }
-    write!(out, "sidgate: {error}")?;
+    let mut told = format!("sidgate: {error}");
     let mut source = error.source();
     while let Some(cause) = source {
-        write!(out, ": {cause}")?;
+        told.push_str(&format!(": {cause}"));
         source = cause.source();
     }
-    writeln!(out)
+    // Names of files and what others answer stand in it.
+    for line in told.lines() {
+        writeln!(out, "{}", printable(line))?;
+    }
+    Ok(())
 }

@@ -7,35 +7,7 @@ use std::io::{self, Write};
 use jiff::Timestamp;
 use unicode_width::UnicodeWidthStr;
 
-/// A text that moves no cursor and hides nothing: control characters, and those that turn
-/// the direction of what follows, are written as escapes.
-pub(super) fn printable(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_unsafe) {
-        return Cow::Borrowed(text);
-    }
-    let mut safe = String::with_capacity(text.len() + 16);
-    for character in text.chars() {
-        if is_unsafe(character) {
-            safe.extend(character.escape_default());
-        } else {
-            safe.push(character);
-        }
-    }
-    Cow::Owned(safe)
-}
-
-fn is_unsafe(character: char) -> bool {
-    // Unicode's bidirectional controls (UAX #9, section 2) and line separators.
-    let turns = matches!(
-        character,
-        '\u{61c}'
-            | '\u{200e}'
-            | '\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}'
-    );
-    character.is_control() || turns
-}
+pub(super) use crate::fault::printable;
 
 /// Writes rows in columns, each as wide as its widest cell is on a terminal.
 ///
@@ -90,7 +62,6 @@ pub(super) fn age(since: Timestamp, now: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use jiff::SignedDuration;
-    use proptest::prelude::*;
 
     use super::*;
 
@@ -130,19 +101,6 @@ mod tests {
             (730 * 86_400, "2y"),
         ] {
             assert_eq!(age(now - SignedDuration::from_secs(seconds), now), told);
-        }
-    }
-
-    #[test]
-    fn a_name_cannot_play_with_the_terminal() {
-        assert_eq!(printable("Ünïcode – ok"), "Ünïcode – ok");
-        assert_eq!(printable("a\u{1b}[31m\u{202e}b"), "a\\u{1b}[31m\\u{202e}b");
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_printable_has_no_control_character(text in any::<String>()) {
-            prop_assert!(!printable(&text).contains(is_unsafe));
         }
     }
 }

@@ -194,6 +194,67 @@ fn wrong_usage_is_2() {
     }
 }
 
+/// Names of files, tags, titles, ids and paths that would turn a terminal red, clear it, or
+/// turn the direction of what follows.
+#[test]
+fn nothing_that_is_printed_is_obeyed_by_a_terminal() {
+    const EVIL: &str = "\u{1b}[31m\u{9b}2J\u{202e}\r\u{7}";
+    let folder = tempfile::tempdir().unwrap();
+    let named = format!("e{EVIL}.json");
+    let quoted = serde_json::to_string(&format!("/a{EVIL}")).unwrap();
+    let operation = serde_json::json!({
+        "tags": [format!("T{EVIL}")], "operationId": format!("o{EVIL}"), "summary": EVIL,
+    });
+    let document = |path: &str| {
+        format!(
+            "{{\"openapi\": \"3.0.0\", \"info\": {{\"title\": {path}}}, \"paths\": {{{path}: {{\"get\": \
+             {operation}, {path}: {{}}}}, \"/{{{EVIL}}}\": {{\"put\": {operation}}}, \"/b\": {{\"get\": {operation}}}}}}}"
+        )
+        .replace(EVIL, &serde_json::to_string(EVIL).unwrap().replace('"', ""))
+    };
+    let sound = write(folder.path(), &named, &document(&quoted));
+    let bad = write(folder.path(), &format!("bad{named}"), &document("\"x\""));
+    let output = folder.path().join(format!("catalog{EVIL}.toml"));
+    let missing = folder.path().join(EVIL).join("x");
+    let tokens = format!(
+        "[[token]]\nsid = \"a\"\nname = \"T\u{202e}\"\ndigest = \"{}\"\nscopes = [\"t-31m-2j:read\"]\n",
+        super::DIGEST
+    );
+    let tokens = write(folder.path(), "tokens.toml", &tokens);
+    let onto = |path: &Path| ["--output", path.to_str().unwrap()].map(str::to_owned);
+    let tell = ["--tokens".to_owned(), tokens.to_str().unwrap().to_owned()];
+    let write_it = || vec!["--write".to_owned()];
+    let mut seen = Vec::new();
+    for (arguments, document, code) in [
+        (Vec::new(), &sound, 0),
+        (Vec::new(), &bad, 1),
+        ([write_it(), onto(&output).to_vec()].concat(), &sound, 0),
+        ([onto(&output).to_vec(), tell.to_vec()].concat(), &sound, 0),
+        ([write_it(), onto(&missing).to_vec()].concat(), &sound, 1),
+        (onto(&bad).to_vec(), &sound, 1),
+        (Vec::new(), &missing, 1),
+    ] {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let out = import(&arguments, &[document]);
+        assert_eq!(out.status.code(), Some(code), "{arguments:?} {out:?}");
+        let told = [text(&out.stdout), text(&out.stderr)].concat();
+        let obeyed = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+        // A catalogue itself is a file, and no talk: its names may read from right to left.
+        let talk = told.lines().filter(|line| !line.starts_with("name = "));
+        seen.extend(talk.map(str::to_owned));
+        let found = seen.iter().find(|line| line.contains(obeyed));
+        assert_eq!(found, None, "{arguments:?}");
+    }
+    assert!(
+        seen.iter().any(|line| line.contains("warning: ")),
+        "{seen:#?}"
+    );
+    assert!(
+        seen.iter().any(|line| line.starts_with("+ scope ")),
+        "{seen:#?}"
+    );
+}
+
 /// The whole of a life: made, imported again, changed by hand, shown, written.
 #[test]
 fn an_import_onto_a_catalogue_is_shown_and_written_only_where_that_is_asked_for() {
