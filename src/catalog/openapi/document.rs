@@ -1,23 +1,30 @@
 //! Reads one document: from its `paths` to operations.
 
 mod around;
+mod item;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use http::Method;
-
-use super::operation::{Operation, Place, Refusal};
-use super::path::{Converted, Refused, Terms, convert};
+use super::operation::{Operation, Place};
 use super::reference::{Target, cycles, resolve};
 use super::server::Server;
-use super::slug::name_for_people;
 use super::tree::{Flaw, NodeId, Tree, Value, as_yaml};
 use super::{Document, Findings, Options};
 use crate::fault::Fault;
 
-/// The fixed fields of a path item that hold an operation.
-const METHODS: [&str; 9] = [
-    "get", "put", "post", "delete", "options", "head", "patch", "trace", "query",
+/// The fixed fields of a document (OpenAPI 3.2.0 section 4.1.1).
+const FIELDS: [&str; 11] = [
+    "openapi",
+    "$self",
+    "info",
+    "jsonSchemaDialect",
+    "servers",
+    "paths",
+    "webhooks",
+    "components",
+    "security",
+    "tags",
+    "externalDocs",
 ];
 
 /// The key of YAML 1.1 that brings the entries of another mapping.
@@ -88,6 +95,13 @@ impl<'r> Reader<'r, '_> {
         self.found.warnings.push(warning);
     }
 
+    /// Warns, but of each place once: what is shared is read for each operation.
+    fn warn_once(&mut self, offset: usize, message: String) {
+        if self.told.insert(format!("{offset} {message}")) {
+            self.warn(offset, message);
+        }
+    }
+
     fn place(&self, offset: usize) -> Place {
         let (line, column) = self.tree.place(offset);
         Place {
@@ -108,14 +122,7 @@ impl<'r> Reader<'r, '_> {
             }
             return Ok(());
         }
-        self.once(root);
-        let webhooks = tree.under(root, "webhooks");
-        if let Some(webhooks) = webhooks
-            && tree.map(webhooks).is_some_and(|all| !all.is_empty())
-        {
-            let message = "webhooks are not imported: they are calls to others, not to this API";
-            self.warn(tree.offset(webhooks), message);
-        }
+        self.root(root);
         let Some(paths) = tree.under(root, "paths") else {
             self.warn(
                 tree.offset(root),
@@ -154,6 +161,43 @@ impl<'r> Reader<'r, '_> {
             self.warn(offset, message);
         }
         Ok(())
+    }
+
+    /// What of the document itself plays no part.
+    fn root(&mut self, root: NodeId) {
+        let tree = self.tree;
+        self.once(root);
+        for &(key, value) in tree.map(root).unwrap_or_default() {
+            let name = tree.scalar(key).unwrap_or_default();
+            let nothing = match tree.value(value) {
+                Value::Scalar(_) => tree.is_null(value),
+                Value::List(items) => items.is_empty(),
+                Value::Map(entries) => entries.is_empty(),
+            };
+            let message = match name {
+                "webhooks" if !nothing => {
+                    "webhooks are not imported: they are calls to others, not to this API"
+                        .to_owned()
+                }
+                MERGE => format!("`<<` plays no part: {NO_MERGE}"),
+                name if FIELDS.contains(&name) || name.starts_with("x-") => continue,
+                name => {
+                    let name = name.escape_debug();
+                    format!("`{name}` is no key of an OpenAPI 3 document, and plays no part")
+                }
+            };
+            let at = if name == "webhooks" { value } else { key };
+            self.warn(tree.offset(at), message);
+        }
+        // What references lead through.
+        if let Some(components) = tree.under(root, "components") {
+            self.once(components);
+            for section in ["parameters", "pathItems"] {
+                if let Some(section) = tree.under(components, section) {
+                    self.once(section);
+                }
+            }
+        }
     }
 
     /// Whether this is a document that is read here.
@@ -218,199 +262,4 @@ impl<'r> Reader<'r, '_> {
             }
         }
     }
-
-    fn path(&mut self, key: NodeId, value: NodeId) -> Result<(), Flaw> {
-        let tree = self.tree;
-        let path = tree
-            .scalar(key)
-            .ok_or_else(|| self.expected(key, "a path", "a text"))?;
-        if path.starts_with("x-") {
-            return Ok(());
-        }
-        if tree.map(value).is_none() {
-            return Err(self.expected(value, "a path item", "a mapping"));
-        }
-        self.once(value);
-        let behind = self.behind(value, path)?;
-        let under = |name| {
-            let own = tree.under(value, name);
-            own.or_else(|| tree.under(behind?, name))
-        };
-        let item = Item {
-            path,
-            offset: tree.offset(key),
-            parameters: under("parameters"),
-            servers: under("servers"),
-        };
-        for node in [Some(value), behind].into_iter().flatten() {
-            self.item(node, value, &item)?;
-        }
-        Ok(())
-    }
-
-    /// The operations that a node holds: a path item, or what its `$ref` leads to.
-    fn item(&mut self, node: NodeId, own: NodeId, item: &Item<'r>) -> Result<(), Flaw> {
-        let tree = self.tree;
-        let path = item.path;
-        for &(key, operation) in tree.map(node).unwrap_or_default() {
-            let name = tree.scalar(key).unwrap_or_default();
-            let offset = tree.offset(key);
-            if METHODS.contains(&name) {
-                if node != own && tree.under(own, name).is_some() {
-                    let path = path.escape_debug();
-                    let message = format!("`{name}` of `{path}` is here and behind its `$ref`");
-                    return Err((offset, message));
-                }
-                let name = name.to_ascii_uppercase();
-                self.operation(&name, offset, operation, item)?;
-            } else if name == "additionalOperations" {
-                // OpenAPI 3.2 has other methods here, in the case in which they are sent.
-                for &(key, operation) in tree.map(operation).unwrap_or_default() {
-                    let name = tree.scalar(key).unwrap_or_default();
-                    self.operation(name, tree.offset(key), operation, item)?;
-                }
-            } else if name == MERGE {
-                let path = path.escape_debug();
-                let message = format!("`<<` of `{path}` is not imported: {NO_MERGE}");
-                self.warn(offset, message);
-            } else if !is_known(name) {
-                let (name, path) = (name.escape_debug(), path.escape_debug());
-                self.warn(
-                    offset,
-                    format!("`{name}` of `{path}` is no method, and not imported"),
-                );
-            }
-        }
-        Ok(())
-    }
-
-    /// What the `$ref` of a path item leads to.
-    fn behind(&mut self, item: NodeId, path: &str) -> Result<Option<NodeId>, Flaw> {
-        let tree = self.tree;
-        match resolve(tree, item)? {
-            Target::Node(node) if node == item => Ok(None),
-            Target::Node(node) if tree.map(node).is_some() => {
-                self.once(node);
-                Ok(Some(node))
-            }
-            Target::Node(node) => Err(self.expected(node, "a path item", "a mapping")),
-            Target::Outside(text) => {
-                let (text, path) = (text.escape_debug(), path.escape_debug());
-                let message = format!(
-                    "`{path}` is not imported: `{text}` lies outside of the document; bundle it \
-                     into one file first"
-                );
-                self.warn(tree.offset(item), message);
-                Ok(None)
-            }
-        }
-    }
-
-    fn operation(
-        &mut self,
-        method: &str,
-        offset: usize,
-        node: NodeId,
-        item: &Item<'r>,
-    ) -> Result<(), Flaw> {
-        let tree = self.tree;
-        let Target::Node(node) = resolve(tree, node)? else {
-            let message = "this operation lies outside of the document, and is not imported";
-            self.warn(offset, message);
-            return Ok(());
-        };
-        if tree.map(node).is_none() {
-            return Err(self.expected(node, "an operation", "a mapping"));
-        }
-        self.once(node);
-        if let Some(merge) = tree.under(node, MERGE) {
-            let message = format!("`<<` plays no part, its tags neither: {NO_MERGE}");
-            self.warn(tree.offset(merge), message);
-        }
-        let Ok(method) = Method::from_bytes(method.as_bytes()) else {
-            let message = format!("`{}` is no method", method.escape_debug());
-            return Err((offset, message));
-        };
-        let Some(server) = self.server(node, item)? else {
-            return Ok(());
-        };
-        let path = format!("{}{}", server.base, item.path);
-        if matches!(method, Method::CONNECT | Method::TRACE) {
-            let path = path.escape_debug();
-            let message = format!("`{method} {path}` is not imported: {method} is never forwarded");
-            self.warn(offset, message);
-            return Ok(());
-        }
-        let greedy = self.greedy(node, item)?;
-        let terms = Terms {
-            sid: &self.options.sid_parameters,
-            suffixes: &self.options.ignored_suffixes,
-            greedy: &|name| greedy.contains(&name),
-        };
-        match convert(&server.base, item.path, &terms) {
-            Ok(converted) => self.take(method, offset, node, item, converted),
-            Err(Refused::Malformed(why)) => {
-                let path = item.path.escape_debug();
-                return Err((item.offset, format!("`{path}` is no path: {why}")));
-            }
-            Err(Refused::Inexpressible(why)) => {
-                let at = self.place(offset);
-                self.found.refused.push(Refusal {
-                    method,
-                    path,
-                    why,
-                    at,
-                });
-            }
-        }
-        Ok(())
-    }
-
-    fn take(
-        &mut self,
-        method: Method,
-        offset: usize,
-        node: NodeId,
-        item: &Item<'_>,
-        converted: Converted,
-    ) {
-        let tree = self.tree;
-        for note in converted.notes {
-            let message = format!("in `{}`, {note}", item.path.escape_debug());
-            if self.told.insert(message.clone()) {
-                self.warn(item.offset, message);
-            }
-        }
-        self.found.bound.extend(converted.bound);
-        self.found.operations += 1;
-        let text = |key| {
-            let text = tree.scalar(tree.under(node, key)?)?;
-            name_for_people(text)
-        };
-        let tag = tree
-            .under(node, "tags")
-            .and_then(|tags| tree.list(tags))
-            .and_then(|tags| tree.scalar(*tags.first()?))
-            .and_then(name_for_people);
-        let title = || {
-            let info = tree.under(tree.root(), "info")?;
-            name_for_people(tree.scalar(tree.under(info, "title")?)?)
-        };
-        let literal = converted.literal.as_deref().and_then(name_for_people);
-        let category = tag.or(literal).or_else(title);
-        self.operations.push(Operation {
-            method,
-            template: converted.template,
-            category: category.unwrap_or_else(|| "API".to_owned()),
-            id: text("operationId"),
-            summary: text("summary"),
-            at: self.place(offset),
-        });
-    }
-}
-
-/// The keys of a path item that hold no operation.
-fn is_known(name: &str) -> bool {
-    let fields = ["$ref", "summary", "description", "servers", "parameters"];
-    fields.contains(&name) || name.starts_with("x-")
 }

@@ -153,7 +153,9 @@ impl Converter<'_> {
         if inner.is_empty() {
             return Err(Refused::Malformed("a parameter needs a name".to_owned()));
         }
-        if inner.contains(['=', '/', '?', '&', '#']) {
+        // `{id:[0-9]+}`: what stands at the end is of the pattern, and marks nothing.
+        let is_regex = inner.ends_with(['+', '*']) && inner.contains([':', '[', '(', '\\', '|']);
+        if is_regex || inner.contains(['=', '/', '?', '&', '#']) {
             return Err(Refused::Inexpressible(format!(
                 "the parameter `{{{}}}` has a pattern",
                 inner.escape_debug()

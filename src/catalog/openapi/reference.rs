@@ -30,43 +30,69 @@ pub(super) fn resolve<'t>(tree: &'t Tree<'_>, node: NodeId) -> Result<Target<'t>
     follow(tree, node, &mut Vec::new())
 }
 
+/// Where the `$ref` of a node leads at once, which may be another reference; `None` where
+/// there is none.
+pub(super) fn lead<'t>(tree: &'t Tree<'_>, node: NodeId) -> Result<Option<Target<'t>>, Flaw> {
+    step_from(tree, node, &mut Vec::new())
+}
+
 fn follow<'t>(
     tree: &'t Tree<'_>,
     mut node: NodeId,
     seen: &mut Vec<NodeId>,
 ) -> Result<Target<'t>, Flaw> {
-    while let Some((text, offset)) = reference(tree, node) {
-        if seen.contains(&node) {
-            return Err((offset, cycle(text)));
+    while let Some(target) = step_from(tree, node, seen)? {
+        match target {
+            Target::Node(next) => node = next,
+            outside @ Target::Outside(_) => return Ok(outside),
         }
-        if seen.len() == MAX_CHAIN {
-            let message = format!("more than {MAX_CHAIN} references lead from one to the next");
-            return Err((offset, message));
-        }
-        seen.push(node);
-        let Some(pointer) = text.strip_prefix('#') else {
-            return Ok(Target::Outside(text));
-        };
-        let nowhere = || {
-            (
-                offset,
-                format!("the reference `{}` leads nowhere", text.escape_debug()),
-            )
-        };
-        let mut at = tree.root();
-        for token in tokens(pointer).ok_or_else(nowhere)? {
-            // What lies behind a reference can be named through it.
-            if tree.under(at, &token).is_none() && reference(tree, at).is_some() {
-                match follow(tree, at, seen)? {
-                    Target::Node(node) => at = node,
-                    outside @ Target::Outside(_) => return Ok(outside),
-                }
-            }
-            at = step(tree, at, &token).ok_or_else(nowhere)?;
-        }
-        node = at;
     }
     Ok(Target::Node(node))
+}
+
+fn step_from<'t>(
+    tree: &'t Tree<'_>,
+    node: NodeId,
+    seen: &mut Vec<NodeId>,
+) -> Result<Option<Target<'t>>, Flaw> {
+    let Some((text, offset)) = reference(tree, node) else {
+        return match tree.under(node, "$ref") {
+            Some(value) => Err((
+                tree.offset(value),
+                format!("a `$ref` is a text, and not {}", tree.kind(value)),
+            )),
+            None => Ok(None),
+        };
+    };
+    if seen.contains(&node) {
+        return Err((offset, cycle(text)));
+    }
+    if seen.len() == MAX_CHAIN {
+        let message = format!("more than {MAX_CHAIN} references lead from one to the next");
+        return Err((offset, message));
+    }
+    seen.push(node);
+    let Some(pointer) = text.strip_prefix('#') else {
+        return Ok(Some(Target::Outside(text)));
+    };
+    let nowhere = || {
+        (
+            offset,
+            format!("the reference `{}` leads nowhere", text.escape_debug()),
+        )
+    };
+    let mut at = tree.root();
+    for token in tokens(pointer).ok_or_else(nowhere)? {
+        // What lies behind a reference can be named through it.
+        if tree.under(at, &token).is_none() && reference(tree, at).is_some() {
+            match follow(tree, at, seen)? {
+                Target::Node(node) => at = node,
+                outside @ Target::Outside(_) => return Ok(Some(outside)),
+            }
+        }
+        at = step(tree, at, &token).ok_or_else(nowhere)?;
+    }
+    Ok(Some(Target::Node(at)))
 }
 
 /// Every cycle of references that never come to a value, wherever in the document: each at

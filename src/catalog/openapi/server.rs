@@ -155,11 +155,14 @@ fn parse(url: &str) -> (Server, Option<&'static str>) {
     };
     let path = path.trim_end_matches('/');
     let base = match path {
-        "" | "." => String::new(),
+        "" => String::new(),
         path if path.starts_with('/') => path.to_owned(),
         path => {
             odd = Some("which is relative, the base path is taken from the root");
-            format!("/{}", path.trim_start_matches("./"))
+            match path.trim_start_matches("./") {
+                "" | "." => String::new(),
+                path => format!("/{path}"),
+            }
         }
     };
     let url = match url.trim_end_matches('/') {
@@ -214,6 +217,8 @@ mod tests {
     fn what_is_odd_is_told() {
         for (text, base, part) in [
             ("url: api/v1", "/api/v1", "relative"),
+            ("url: ./v1", "/v1", "relative"),
+            ("url: ./", "", "relative"),
             ("url: https://x.example/a?b=c", "/a", "query or fragment"),
             ("url: 'https://x.example/{v}'", "/{v}", "`v` has no default"),
             (

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::*;
 
 mod bad;
+mod named;
 mod real;
 
 fn options() -> Options {

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use granit_parser::{Event, Parser, ScanError};
+use granit_parser::{ErrorKind, Event, Parser, ScanError};
 
 /// A node of a [`Tree`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -52,6 +52,13 @@ pub(super) type Flaw = (usize, String);
 /// published have a tenth of it.
 const MAX_NODES: usize = 4_000_000;
 
+/// Lists and mappings inside of each other may be so many; published documents have some 30.
+/// The parser counts those with brackets and those without apart.
+const MAX_DEPTH: usize = 255;
+
+/// The most characters of a key. YAML has 1,024, and JSON no bound.
+const MAX_KEY: usize = 64 * 1024;
+
 impl<'t> Tree<'t> {
     /// Parses a text that holds one document.
     pub(super) fn parse(text: &'t str) -> Result<Self, Flaw> {
@@ -60,7 +67,12 @@ impl<'t> Tree<'t> {
 
     fn parse_bounded(text: &'t str, most: usize) -> Result<Self, Flaw> {
         let mut builder = Builder::default();
-        for event in Parser::new_from_str(text) {
+        let options = granit_parser::options! {
+            flow_nesting_limit: MAX_DEPTH,
+            block_nesting_limit: MAX_DEPTH,
+            simple_key_max_lookahead: MAX_KEY,
+        };
+        for event in Parser::new_from_str_with_options(text, options) {
             let (event, span) = event.map_err(|error| syntax(&error))?;
             let offset = span.start.byte_offset().unwrap_or_default();
             builder.take(event, offset)?;
@@ -201,10 +213,13 @@ pub(super) fn as_yaml(text: &str) -> Cow<'_, str> {
 
 fn syntax(error: &ScanError) -> Flaw {
     let offset = error.marker().byte_offset().unwrap_or_default();
-    (
-        offset,
-        format!("is neither YAML nor JSON: {}", error.info()),
-    )
+    let message = match error.kind() {
+        ErrorKind::RecursionLimitExceeded => {
+            format!("is nested too deep: more than {MAX_DEPTH} lists and mappings are open here")
+        }
+        _ => format!("is neither YAML nor JSON: {}", error.info()),
+    };
+    (offset, message)
 }
 
 #[derive(Default)]

@@ -3,7 +3,7 @@
 use super::super::reference::{Target, resolve};
 use super::super::server::{self, Server};
 use super::super::tree::{Flaw, NodeId};
-use super::{Item, Reader};
+use super::{Item, MERGE, NO_MERGE, Reader};
 
 impl<'r> Reader<'r, '_> {
     /// The path parameters that may hold slashes, by the marks that documents use.
@@ -16,13 +16,35 @@ impl<'r> Reader<'r, '_> {
         let mut names = Vec::new();
         let lists = [tree.under(operation, "parameters"), item.parameters];
         for node in lists.into_iter().flatten() {
-            let Target::Node(list) = resolve(tree, node)? else {
+            let list = match resolve(tree, node)? {
+                Target::Node(list) => list,
+                Target::Outside(text) => {
+                    self.parameters_outside(node, text);
+                    continue;
+                }
+            };
+            let Some(all) = tree.list(list) else {
+                if !tree.is_null(list) {
+                    self.plays_none(list, "`parameters`", "a list");
+                }
                 continue;
             };
-            for &parameter in tree.list(list).unwrap_or_default() {
-                let Target::Node(parameter) = resolve(tree, parameter)? else {
-                    continue;
+            for &parameter in all {
+                let parameter = match resolve(tree, parameter)? {
+                    Target::Node(parameter) => parameter,
+                    Target::Outside(text) => {
+                        self.parameters_outside(parameter, text);
+                        continue;
+                    }
                 };
+                if tree.map(parameter).is_none() {
+                    self.plays_none(parameter, "a parameter", "a mapping");
+                }
+                self.once(parameter);
+                if let Some(merge) = tree.under(parameter, MERGE) {
+                    let message = format!("`<<` plays no part: {NO_MERGE}");
+                    self.warn_once(tree.offset(merge), message);
+                }
                 let text = |key| {
                     tree.under(parameter, key)
                         .and_then(|node| tree.scalar(node))
@@ -40,6 +62,17 @@ impl<'r> Reader<'r, '_> {
         Ok(names)
     }
 
+    fn parameters_outside(&mut self, at: NodeId, reference: &str) {
+        let message = format!(
+            "`{}` lies outside of the document: whether a parameter may hold slashes is not \
+             known",
+            reference.escape_debug()
+        );
+        if self.told.insert(message.clone()) {
+            self.warn(self.tree.offset(at), message);
+        }
+    }
+
     /// The server of an operation: the nearest list of them counts, and its first entry or
     /// the one that was asked for. `None` where none was.
     pub(super) fn server(
@@ -53,8 +86,19 @@ impl<'r> Reader<'r, '_> {
             item.servers,
             tree.under(tree.root(), "servers"),
         ];
-        let filled = |node: &NodeId| tree.list(*node).is_some_and(|all| !all.is_empty());
-        let list = lists.into_iter().flatten().find(filled);
+        let mut list = None;
+        for node in lists.into_iter().flatten() {
+            match tree.list(node) {
+                Some([]) => {}
+                Some(_) => {
+                    list = Some(node);
+                    break;
+                }
+                None if tree.is_null(node) => {}
+                // Where the operation is served is not known then.
+                None => return Err(self.expected(node, "`servers`", "a list")),
+            }
+        }
         let servers = match list {
             Some(list) => self.read_servers(list)?,
             None => vec![Server::default_of_document()],
@@ -98,6 +142,7 @@ impl<'r> Reader<'r, '_> {
         let mut servers = Vec::new();
         let mut odd = Vec::new();
         for &entry in tree.list(list).unwrap_or_default() {
+            self.server_once(entry)?;
             servers.push(server::read(tree, entry, &mut |at, message| {
                 odd.push((at, message))
             })?);
@@ -109,5 +154,21 @@ impl<'r> Reader<'r, '_> {
         }
         self.servers.insert(list, servers.clone());
         Ok(servers)
+    }
+
+    /// Notes a fault for each key of a server and of its variables that was there before.
+    fn server_once(&mut self, entry: NodeId) -> Result<(), Flaw> {
+        let tree = self.tree;
+        let Target::Node(entry) = resolve(tree, entry)? else {
+            return Ok(());
+        };
+        self.once(entry);
+        if let Some(variables) = tree.under(entry, "variables") {
+            self.once(variables);
+            for &(_, variable) in tree.map(variables).unwrap_or_default() {
+                self.once(variable);
+            }
+        }
+        Ok(())
     }
 }

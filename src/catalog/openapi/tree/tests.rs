@@ -91,10 +91,41 @@ fn what_is_no_single_document_is_refused_with_its_place() {
         assert_eq!(offset, at, "{text:?}: {message}");
         assert!(message.starts_with(told), "{text:?}: {message}");
     }
-    let deep = "[".repeat(100_000);
-    assert!(fault(&deep).1.starts_with("is neither YAML nor JSON: "));
     let many = Tree::parse_bounded("[1, 2, 3, 4]", 4).expect_err("five values");
     assert_eq!(many, (10, "there are more than 4 values".to_owned()));
+}
+
+#[test]
+fn what_is_nested_too_deep_is_told_where_it_is() {
+    let told = "is nested too deep: more than 255 lists and mappings are open here".to_owned();
+    let nested =
+        |open: &str, close: &str, depth| format!("{}1{}", open.repeat(depth), close.repeat(depth));
+    for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+        Tree::parse(&nested(open, close, 255)).expect("255 levels");
+        for depth in [256, 100_000] {
+            let (offset, message) = fault(&nested(open, close, depth));
+            assert_eq!((offset, message), (255 * open.len(), told.clone()));
+        }
+    }
+    let block = |depth| {
+        (0..depth)
+            .map(|at| " ".repeat(at) + "a:\n")
+            .collect::<String>()
+    };
+    Tree::parse(&block(255)).expect("255 levels");
+    let text = block(256);
+    let (offset, message) = fault(&text);
+    let line = text[..offset].matches('\n').count() + 1;
+    assert_eq!((line, message), (256, told));
+}
+
+#[test]
+fn a_key_may_be_long() {
+    for length in [1025, 60_000] {
+        let tree = Tree::parse(&format!("{{\"{}\": 1, \"b\": 2}}", "a".repeat(length)))
+            .map(|t| t.all().count());
+        assert_eq!(tree, Ok(5), "{length}");
+    }
 }
 
 proptest! {
