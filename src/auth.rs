@@ -14,7 +14,7 @@ mod version;
 use std::sync::Arc;
 
 pub use authorize::{authorize, authorize_under, public, public_under};
-pub use compare::{Call, Difference, compare};
+pub use compare::{Call, Comparison, Difference, Side, compare};
 pub use explain::{Decision, Holder, explain};
 pub use verify::{Authentication, Keys, SlowCheck, authenticate};
 pub use version::{BadVersion, NamedVersion, named_version};

@@ -1,10 +1,10 @@
-//! An import onto a catalogue that is there: what it changes, line by line, and who can
-//! call what then.
+//! An import onto a catalogue that is there: what it changes, line by line.
 //!
 //! What was written by hand stays: comments, order, names, limits, own scopes and rules,
 //! rules that somebody has taken out. An import knows its own rules by the marks that it
 //! leaves under the key `imported` of each scope.
 
+mod changing;
 mod edit;
 mod effect;
 mod existing;
@@ -13,7 +13,7 @@ mod plan;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use effect::{Effects, Reach};
+pub use changing::Rules;
 
 use self::existing::Existing;
 use super::Catalog;
@@ -33,8 +33,8 @@ pub struct Merge {
     pub before: Catalog,
     /// The catalogue then; numbers of scopes and versions are those of `before`.
     pub after: Arc<Catalog>,
-    /// Who can call what then.
-    pub effects: Effects,
+    /// The rules of both.
+    pub rules: Rules,
 }
 
 /// One change of a catalogue.
@@ -148,7 +148,7 @@ pub fn merge(file: &Path, text: Option<&str>, draft: &Draft) -> Result<Merge, Fa
         return Err(unfit(layout.to_owned()));
     }
     Ok(Merge {
-        effects: Effects::between(&before, &after, &existing, &then),
+        rules: Rules::of(&existing, &then),
         changes: plan.changes,
         notes: plan.notes,
         text: changed,

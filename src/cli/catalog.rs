@@ -2,6 +2,7 @@
 
 mod import;
 mod output;
+mod reach;
 mod read;
 
 use std::io::Write;

@@ -1,10 +1,9 @@
-//! Imports onto catalogues that are there: what changes, what stays, who gains or loses.
+//! Imports onto catalogues that are there: what changes, what stays.
 
 use proptest::prelude::*;
 
 use super::super::openapi::{Document, Granularity, Options, import};
 use super::*;
-use crate::token::ScopeSet;
 
 fn draft(paths: &str, version: Option<&str>) -> Draft {
     let text = format!("openapi: 3.0.0\npaths:\n{paths}");
@@ -33,11 +32,6 @@ fn changes(merge: &Merge) -> Vec<String> {
     merge.changes.iter().map(ToString::to_string).collect()
 }
 
-fn reach(merge: &Merge, scopes: &[&str]) -> Reach {
-    let numbers = scopes.iter().filter_map(|id| merge.after.scope_number(id));
-    merge.effects.of(&ScopeSet::from_iter(numbers))
-}
-
 const ADS: &str = "  /ads:\n    get: {tags: [Ads]}\n    post: {tags: [Ads]}\n  /ads/{id}:\n    get: {tags: [Ads]}\n";
 
 #[test]
@@ -49,7 +43,6 @@ fn the_same_again_changes_nothing() {
         assert_eq!(changes(&merge), [""; 0]);
         assert_eq!(merge.text, text);
         assert!(merge.notes.is_empty(), "{:?}", merge.notes);
-        assert!(reach(&merge, &["ads:read", "ads:write"]).is_empty());
     }
 }
 
@@ -113,10 +106,6 @@ fn rules_and_scopes_come_and_go_and_are_told() {
             "- scope ads:write: it stays, without rules",
         ]
     );
-    let reader = reach(&merge, &["ads:read"]);
-    assert_eq!(reader.gains, ["HEAD /ads/{name}"]);
-    assert!(reader.loses.is_empty());
-    assert_eq!(reach(&merge, &["ads:write"]).loses, ["POST /ads"]);
     // What is written is at peace with the documents, and back again with the earlier ones.
     assert_eq!(changes(&merged(&merge.text, &next)), [""; 0]);
     let back = merged(&merge.text, &draft(ADS, None));
@@ -254,12 +243,6 @@ fn a_version_comes_and_rules_are_limited_to_those_that_have_them() {
     ] {
         assert!(merge.text.contains(line), "{line} in {}", merge.text);
     }
-    let reader = reach(&merge, &["ads:read"]);
-    assert_eq!(
-        reader.gains,
-        ["GET /ads (version 9)", "GET /old (version 9)"]
-    );
-    assert!(reader.loses.is_empty());
     // Neither version's documents find anything to change.
     for again in [&older, &draft(ADS, Some("16"))] {
         assert_eq!(changes(&merged(&merge.text, again)), [""; 0]);
@@ -294,29 +277,6 @@ fn a_version_comes_and_rules_are_limited_to_those_that_have_them() {
         .map(|v| v.id.to_string())
         .collect();
     assert_eq!(ids, ["16", "10", "9"]);
-}
-
-#[test]
-fn a_rule_that_shadows_another_or_does_so_no_more_is_seen() {
-    let hand = "\n[[category]]\nname = \"B\"\n[[category.scope]]\nid = \"b\"\nallow = [\n    \"GET /a/{x}\",\n]\n";
-    let with = "  /a/special:\n    get: {tags: [A]}\n";
-    let text = draft(with, None).render() + hand;
-    // `/a/special` is A's own; without its rule, whoever holds B comes to it.
-    let gone = merged(&text, &draft("  /c:\n    get: {tags: [A]}\n", None));
-    assert_eq!(reach(&gone, &["b"]).gains, ["GET /a/special"]);
-    assert_eq!(reach(&gone, &["a:read"]).loses, ["GET /a/special"]);
-    let back = merged(&gone.text, &draft(with, None));
-    assert_eq!(reach(&back, &["b"]).loses, ["GET /a/special"]);
-    let both = reach(&back, &["b", "a:read"]);
-    assert_eq!(
-        (both.gains.len(), both.loses),
-        (0, vec!["GET /c".to_owned()])
-    );
-    // Two that meet where neither is more special.
-    let hand = hand.replace("GET /a/{x}", "GET /{x}/b/{*more}");
-    let text = draft("  /a/{y}/c:\n    get: {tags: [A]}\n", None).render() + &hand;
-    let gone = merged(&text, &draft("  /c:\n    get: {tags: [A]}\n", None));
-    assert_eq!(reach(&gone, &["b"]).gains, ["GET /a/b/c"]);
 }
 
 #[test]

@@ -10,12 +10,13 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::super::Error as CommandError;
 use super::super::text::{counted, printable};
+use super::reach::{Effects, Reach};
 use super::read::read;
-use crate::catalog::merge::{Merge, Reach, merge};
+use crate::catalog::merge::{Merge, merge};
 use crate::catalog::openapi::Draft;
 use crate::store::file::{TokenFile, TokenFileSettings, replace};
 use crate::store::{CommitError, Terms, TokenStore};
-use crate::token::{ScopeSet, State, Token};
+use crate::token::{State, Token};
 
 /// More bytes are refused of a token file, as `files.max_size` does by default.
 const MAX_TOKEN_FILE: u64 = 64 * 1024 * 1024;
@@ -151,20 +152,17 @@ fn tell(merge: &Merge, tokens: Option<&[Arc<Token>]>, out: &mut impl Write) -> i
     for note in &merge.notes {
         writeln!(out, "# {}", printable(note))?;
     }
+    let mut effects = Effects::of(merge);
     let Some(tokens) = tokens else {
         for scope in merge.before.categories.iter().flat_map(|c| &c.scopes) {
-            let holder = ScopeSet::from_iter([scope.number]);
-            tell_reach(
-                &format!("holders of {}", scope.id),
-                &merge.effects.of(&holder),
-                out,
-            )?;
+            let reach = effects.of_scope(scope.number);
+            tell_reach(&format!("holders of {}", scope.id), &reach, out)?;
         }
         return Ok(());
     };
     let mut changed = 0_usize;
     for token in tokens {
-        let reach = merge.effects.of(&token.scopes);
+        let reach = effects.of_token(token);
         if reach.is_empty() {
             continue;
         }

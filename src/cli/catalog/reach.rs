@@ -1,0 +1,164 @@
+//! Who gains and who loses what by an import: each token under the versions that it can
+//! call under, found by what tells of an upgrade too.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::rc::Rc;
+
+use crate::auth::{Call, Comparison, Side};
+use crate::catalog::VersionId;
+use crate::catalog::merge::Merge;
+use crate::catalog::template::{Rule, Segment};
+use crate::token::{Digest, ScopeId, ScopeSet, Sid, State, Texts, Token};
+
+/// What somebody gains and loses, each as `METHOD TEMPLATE`, with the versions where there
+/// are several under which one may call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Reach {
+    /// Calls that are admitted then, and were not.
+    pub(super) gains: Vec<String>,
+    /// Calls that were admitted, and are not then.
+    pub(super) loses: Vec<String>,
+}
+
+impl Reach {
+    /// Whether nothing changes.
+    pub(super) fn is_empty(&self) -> bool {
+        self.gains.is_empty() && self.loses.is_empty()
+    }
+}
+
+/// What tokens have in common for which the same changes: version, scopes, and the SID where
+/// rules name it.
+type Alike = (Option<VersionId>, Vec<ScopeId>, Option<Sid>);
+
+/// What changes, for whoever is asked about.
+pub(super) struct Effects<'m> {
+    merge: &'m Merge,
+    /// By the version that a token has, where requests name none; by the one that they name.
+    comparisons: HashMap<(Option<VersionId>, bool), Comparison<'m>>,
+    /// What was found already.
+    known: HashMap<Alike, Rc<Reach>>,
+    named_by_rules: HashSet<&'m str>,
+}
+
+impl<'m> Effects<'m> {
+    pub(super) fn of(merge: &'m Merge) -> Self {
+        let segments = merge.rules.all.iter().flat_map(|r| r.template.segments());
+        let literals = segments.filter_map(|segment| match segment {
+            Segment::Literal(text) => Some(&**text),
+            _ => None,
+        });
+        Self {
+            merge,
+            comparisons: HashMap::new(),
+            known: HashMap::new(),
+            named_by_rules: literals.collect(),
+        }
+    }
+
+    /// What the token gains and loses: under its own version or, where requests can name
+    /// theirs, under each.
+    pub(super) fn of_token(&mut self, token: &Token) -> Rc<Reach> {
+        let after = &self.merge.after;
+        let sid = token.sid.as_str();
+        let is_odd = self.named_by_rules.contains(sid)
+            || after.ignored_suffixes.iter().any(|s| sid.ends_with(&**s));
+        let scopes: Vec<ScopeId> = token.scopes.iter().collect();
+        let key = (token.version, scopes, is_odd.then_some(token.sid));
+        if let Some(known) = self.known.get(&key) {
+            return Rc::clone(known);
+        }
+        let can_name = after.version_header.is_some() || !after.version_query.is_empty();
+        let reach = if can_name && !after.versions.is_empty() {
+            let all = after.versions.iter().map(|v| v.number);
+            let all: Vec<VersionId> = all.collect();
+            self.reach(token, all.into_iter().map(|v| (Some(v), true)))
+        } else {
+            self.reach(token, [(token.version, false)])
+        };
+        let reach = Rc::new(reach);
+        self.known.insert(key, Rc::clone(&reach));
+        reach
+    }
+
+    /// What whoever holds the scope gains and loses, under each version.
+    pub(super) fn of_scope(&mut self, scope: ScopeId) -> Reach {
+        let holder = Token {
+            sid: Sid::parse(b"~sid~").expect("a SID"),
+            digest: Digest::Sha256([0; 32]),
+            state: State::Enabled,
+            version: None,
+            scopes: ScopeSet::from_iter([scope]),
+            account: None,
+            texts: Box::new(Texts::default()),
+        };
+        let versions = self.merge.after.versions.iter();
+        let mut versions: Vec<_> = versions.map(|v| (Some(v.number), false)).collect();
+        if versions.is_empty() {
+            versions.push((None, false));
+        }
+        self.reach(&holder, versions)
+    }
+
+    fn reach(
+        &mut self,
+        token: &Token,
+        ways: impl IntoIterator<Item = (Option<VersionId>, bool)>,
+    ) -> Reach {
+        let ways: Vec<_> = ways.into_iter().collect();
+        let mut gains = BTreeMap::new();
+        let mut loses = BTreeMap::new();
+        for &(version, named) in &ways {
+            let comparison = self.comparison(version, named);
+            let difference = comparison.of(token);
+            // With one version, there is no need to name it.
+            let shown = self.merge.after.version(version).filter(|_| ways.len() > 1);
+            for (calls, side) in [
+                (difference.gains, &mut gains),
+                (difference.loses, &mut loses),
+            ] {
+                for call in calls.iter().flat_map(shown_calls) {
+                    let versions: &mut Vec<&str> = side.entry(call).or_default();
+                    versions.extend(shown.map(|version| &*version.id));
+                }
+            }
+        }
+        let told = |side: BTreeMap<String, Vec<&str>>| {
+            side.into_iter()
+                .map(|(call, versions)| match versions.as_slice() {
+                    [] => call,
+                    some => format!("{call} (version {})", some.join(", ")),
+                })
+                .collect()
+        };
+        Reach {
+            gains: told(gains),
+            loses: told(loses),
+        }
+    }
+
+    fn comparison(&mut self, version: Option<VersionId>, named: bool) -> &Comparison<'m> {
+        let merge = self.merge;
+        self.comparisons.entry((version, named)).or_insert_with(|| {
+            let sides = [&merge.before, &*merge.after].map(|catalog| Side {
+                catalog,
+                version,
+                named,
+            });
+            let rules = &merge.rules;
+            let [changing, all] =
+                [&rules.changing, &rules.all].map(|all| all.iter().collect::<Vec<&Rule>>());
+            Comparison::between(sides, &changing, &all)
+        })
+    }
+}
+
+/// Calls as they are told, one for each method.
+fn shown_calls(call: &Call) -> impl Iterator<Item = String> {
+    let upgrades = if call.upgrade { "upgrades of " } else { "" };
+    let methods = call.methods.iter();
+    methods.map(move |method| format!("{upgrades}{method} {}", call.path))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,197 @@
+use std::path::Path;
+
+use super::*;
+use crate::catalog::Catalog;
+use crate::catalog::merge::merge;
+use crate::catalog::openapi::{Document, Draft, Options, import};
+
+fn draft(paths: &str, version: Option<&str>) -> Draft {
+    let text = format!("openapi: 3.0.0\npaths:\n{paths}");
+    let document = Document {
+        file: Path::new("api.yaml"),
+        text: &text,
+    };
+    let options = Options {
+        api_version: version.map(str::to_owned),
+        sid_parameters: text
+            .contains("{Sid}")
+            .then(|| "Sid".to_owned())
+            .into_iter()
+            .collect(),
+        ..Options::default()
+    };
+    import(&[document], &options).expect(&text).draft
+}
+
+fn merged(text: &str, draft: &Draft) -> Merge {
+    merge(Path::new("catalog.toml"), Some(text), draft).unwrap_or_else(|f| panic!("{f}\n{text}"))
+}
+
+fn token(catalog: &Catalog, sid: &str, version: Option<&str>, scopes: &[&str]) -> Token {
+    let number = |id: &&str| catalog.scope_number(id).expect("known");
+    Token {
+        sid: Sid::parse(sid.as_bytes()).expect("a SID"),
+        digest: Digest::Sha256([0; 32]),
+        state: State::Disabled,
+        version: version.map(|id| catalog.version_number(id).expect("known")),
+        scopes: scopes.iter().map(number).collect(),
+        account: None,
+        texts: Box::new(Texts::default()),
+    }
+}
+
+/// What a token of this version gains and loses, each with its sign.
+fn told(merge: &Merge, sid: &str, version: Option<&str>, scopes: &[&str]) -> Vec<String> {
+    let token = token(&merge.after, sid, version, scopes);
+    signed(&Effects::of(merge).of_token(&token))
+}
+
+fn of_scope(merge: &Merge, scope: &str) -> Vec<String> {
+    let scope = merge.after.scope_number(scope).expect("known");
+    signed(&Effects::of(merge).of_scope(scope))
+}
+
+fn signed(reach: &Reach) -> Vec<String> {
+    let gains = reach.gains.iter().map(|call| format!("+ {call}"));
+    let loses = reach.loses.iter().map(|call| format!("- {call}"));
+    gains.chain(loses).collect()
+}
+
+const ADS: &str = "  /ads:\n    get: {tags: [Ads]}\n    post: {tags: [Ads]}\n  /ads/{id}:\n    get: {tags: [Ads]}\n";
+
+#[test]
+fn what_comes_and_goes_is_told_to_those_that_hold_it() {
+    let text = draft(ADS, None).render();
+    let same = merged(&text, &draft(ADS, None));
+    assert_eq!(told(&same, "a", None, &["ads:read", "ads:write"]), [""; 0]);
+    let next = draft(
+        "  /ads:\n    get: {tags: [Ads]}\n  /ads/{name}:\n    get: {tags: [Ads]}\n    head: {tags: [Ads]}\n",
+        None,
+    );
+    let merge = merged(&text, &next);
+    for tell in [
+        |merge: &Merge, scope: &str| told(merge, "a", None, &[scope]),
+        |merge: &Merge, scope: &str| of_scope(merge, scope),
+    ] {
+        assert_eq!(tell(&merge, "ads:read"), ["+ HEAD /ads/{name}"]);
+        assert_eq!(tell(&merge, "ads:write"), ["- POST /ads"]);
+    }
+    assert_eq!(told(&merge, "a", None, &[]), [""; 0]);
+}
+
+#[test]
+fn a_rule_that_shadows_another_or_does_so_no_more_is_seen() {
+    let hand = "\n[[category]]\nname = \"B\"\n[[category.scope]]\nid = \"b\"\nallow = [\n    \"GET /a/{x}\",\n]\n";
+    let with = "  /a/special:\n    get: {tags: [A]}\n";
+    let text = draft(with, None).render() + hand;
+    // `/a/special` is A's own; without its rule, whoever holds B comes to it.
+    let gone = merged(&text, &draft("  /c:\n    get: {tags: [A]}\n", None));
+    assert_eq!(told(&gone, "a", None, &["b"]), ["+ GET /a/special"]);
+    assert_eq!(of_scope(&gone, "b"), ["+ GET /a/special"]);
+    assert_eq!(
+        told(&gone, "a", None, &["a:read"]),
+        ["+ GET /c", "- GET /a/special"]
+    );
+    let back = merged(&gone.text, &draft(with, None));
+    assert_eq!(told(&back, "a", None, &["b"]), ["- GET /a/special"]);
+    assert_eq!(told(&back, "a", None, &["b", "a:read"]), ["- GET /c"]);
+    // Two that meet where neither is more special.
+    let hand = hand.replace("GET /a/{x}", "GET /{x}/b/{*more}");
+    let text = draft("  /a/{y}/c:\n    get: {tags: [A]}\n", None).render() + &hand;
+    let gone = merged(&text, &draft("  /c:\n    get: {tags: [A]}\n", None));
+    assert_eq!(told(&gone, "a", None, &["b"]), ["+ GET /a/b/c"]);
+}
+
+/// Version 16 and 9 with one rule in common; then 9 has another one, and lacks that.
+fn of_two_versions() -> Merge {
+    let first = draft("  /ads:\n    get: {tags: [Ads]}\n", Some("9"));
+    let text = draft(ADS, Some("16")).render();
+    let text = merged(&text, &first).text;
+    merged(
+        &text,
+        &draft("  /old:\n    get: {tags: [Ads]}\n", Some("9")),
+    )
+}
+
+#[test]
+fn a_token_is_asked_for_under_its_own_version() {
+    let merge = of_two_versions();
+    let nine = ["+ GET /old", "- GET /ads"];
+    assert_eq!(told(&merge, "a", Some("9"), &["ads:read"]), nine);
+    // The latest, by name or because it names none, is not touched.
+    assert_eq!(told(&merge, "a", Some("16"), &["ads:read"]), [""; 0]);
+    assert_eq!(told(&merge, "a", None, &["ads:read"]), [""; 0]);
+    assert_eq!(
+        of_scope(&merge, "ads:read"),
+        ["+ GET /old (version 9)", "- GET /ads (version 9)"]
+    );
+}
+
+#[test]
+fn where_requests_name_their_version_every_one_counts() {
+    for name in ["header = \"IR-Version\"\n", "query = [\"v\"]\n"] {
+        let text = of_two_versions().text;
+        let text = text.replacen("latest = ", &format!("{name}latest = "), 1);
+        let merge = merged(
+            &text,
+            &draft("  /older:\n    get: {tags: [Ads]}\n", Some("9")),
+        );
+        for version in [None, Some("16"), Some("9")] {
+            assert_eq!(
+                told(&merge, "a", version, &["ads:read"]),
+                ["+ GET /older (version 9)", "- GET /old (version 9)"]
+            );
+        }
+        // A version that comes admits too, and nobody's token has it yet.
+        let merge = merged(
+            &text,
+            &draft("  /ads:\n    get: {tags: [Ads]}\n", Some("17")),
+        );
+        assert_eq!(
+            told(&merge, "a", Some("9"), &["ads:read"]),
+            ["+ GET /ads (version 17)"]
+        );
+    }
+}
+
+#[test]
+fn a_version_that_comes_is_nothing_to_tokens_of_others() {
+    let text = draft(ADS, Some("16")).render();
+    let merge = merged(
+        &text,
+        &draft("  /ads:\n    get: {tags: [Ads]}\n", Some("9")),
+    );
+    assert_eq!(told(&merge, "a", None, &["ads:read"]), [""; 0]);
+    assert_eq!(of_scope(&merge, "ads:read"), ["+ GET /ads (version 9)"]);
+}
+
+#[test]
+fn a_sid_that_is_the_callers_own_no_more_is_a_gain() {
+    let bound = draft("  /p/{Sid}/a:\n    get: {tags: [A]}\n", None);
+    let free = draft("  /p/{x}/a:\n    get: {tags: [A]}\n", None);
+    let merge = merged(&bound.render(), &free);
+    assert_eq!(told(&merge, "me", None, &["a:read"]), ["+ GET /p/{x}/a"]);
+    let merge = merged(&free.render(), &bound);
+    assert_eq!(told(&merge, "me", None, &["a:read"]), ["- GET /p/{x}/a"]);
+}
+
+#[test]
+fn a_rule_that_names_a_sid_is_for_that_one() {
+    let hand = "\n[[category]]\nname = \"B\"\n[[category.scope]]\nid = \"b\"\nallow = [\n    \"GET /p/me/a\",\n]\n";
+    let text = draft("  /x:\n    get: {tags: [A]}\n", None).render() + hand;
+    let merge = merged(&text, &draft("  /p/{Sid}/a:\n    get: {tags: [A]}\n", None));
+    let gains = ["+ GET /p/{sid}/a", "- GET /x"];
+    assert_eq!(told(&merge, "you", None, &["a:read"]), gains);
+    assert_eq!(told(&merge, "me", None, &["a:read"]), ["- GET /x"]);
+}
+
+#[test]
+fn upgrades_alone_are_told_too() {
+    let hand = "\n[[category]]\nname = \"B\"\n[[category.scope]]\nid = \"b\"\nallow = [\n    { rule = \"GET /a/{x}\", upgrade = true },\n]\n";
+    let text = draft("  /a/live:\n    get: {tags: [A]}\n", None).render() + hand;
+    let merge = merged(&text, &draft("  /c:\n    get: {tags: [A]}\n", None));
+    assert_eq!(
+        told(&merge, "a", None, &["a:read", "b"]),
+        ["+ GET /c", "+ upgrades of GET /a/live"]
+    );
+}
