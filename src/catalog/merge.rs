@@ -6,8 +6,8 @@
 
 mod changing;
 mod edit;
-mod effect;
 mod existing;
+mod home;
 mod plan;
 
 use std::path::Path;

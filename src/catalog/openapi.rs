@@ -21,6 +21,7 @@ use std::path::Path;
 pub use draft::{Category, Draft, Rule, Scope};
 pub(super) use path::shape;
 pub(super) use render::{marks_text, quoted};
+pub(super) use slug::{folded, slug};
 
 use self::document::read;
 use super::Catalog;

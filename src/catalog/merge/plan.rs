@@ -1,13 +1,14 @@
 //! What an import changes: three states are compared, rule by rule. What an earlier import
 //! made (the marks), what stands in the file now, and what the documents say.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use http::Method;
 
 use super::super::openapi::{self, Draft, shape};
 use super::super::template::{Methods, Template};
 use super::existing::{Existing, RuleAt, ScopeAt};
+use super::home::Homes;
 use super::{Change, natural};
 
 /// What becomes of one scope that is there.
@@ -46,11 +47,11 @@ pub(super) enum Home {
 }
 
 /// Versions before and after, and those of which the documents speak.
-struct Versions {
+pub(super) struct Versions {
     before: Vec<String>,
     after: Vec<String>,
     /// Of which the documents speak; what is unversioned has the one version "".
-    target: Vec<String>,
+    pub(super) target: Vec<String>,
     /// The version in the marks that are made: "" where the documents speak of all.
     mark: Option<String>,
 }
@@ -59,29 +60,36 @@ struct Versions {
 pub(super) fn plan(existing: &Existing, draft: &Draft) -> Plan {
     let mut plan = Plan::default();
     let versions = Versions::new(existing, draft, &mut plan);
-    let homes = homes(existing, draft, &mut plan);
+    let homes = Homes::find(existing, draft, &versions);
     let mut wanted: BTreeMap<usize, &openapi::Scope> = BTreeMap::new();
+    let mut ids = homes.ids();
     for (category, scope) in draft.scopes() {
-        match homes.get(scope.id.as_str()) {
-            Some(&at) => {
-                wanted.insert(at, scope);
+        if let Some((at, found)) = homes.of(scope) {
+            if found.id != scope.id {
+                let (id, there) = (&scope.id, &found.id);
+                let note = format!("what would be the scope `{id}` is `{there}` here");
+                plan.notes.push(note);
             }
-            None => {
-                let home = home(existing, &homes, category);
-                plan.changes.push(Change::ScopeAdded {
-                    id: scope.id.clone(),
-                    category: category.name.clone(),
-                });
-                for rule in &scope.rules {
-                    plan.changes.push(Change::RuleAdded {
-                        scope: scope.id.clone(),
-                        rule: rule.to_string(),
-                    });
-                }
-                plan.fresh.push((home, scope.clone()));
-            }
+            wanted.insert(at, scope);
+            continue;
         }
+        let scope = openapi::Scope {
+            id: ids.fresh(category, scope),
+            ..scope.clone()
+        };
+        plan.changes.push(Change::ScopeAdded {
+            id: scope.id.clone(),
+            category: category.name.clone(),
+        });
+        for rule in &scope.rules {
+            plan.changes.push(Change::RuleAdded {
+                scope: scope.id.clone(),
+                rule: rule.to_string(),
+            });
+        }
+        plan.fresh.push((homes.category(category), scope));
     }
+    plan.notes.extend(ids.notes);
     plan.limited = versions.written(&versions.target);
     plan.mark.clone_from(&versions.mark);
     for (at, scope) in existing.scopes().enumerate() {
@@ -125,7 +133,7 @@ impl Versions {
 
     /// The versions under which a rule holds. One that an import made holds under those
     /// that there were then, until an import says that a new one has it too.
-    fn of(&self, rule: &RuleAt, made: bool) -> Vec<String> {
+    pub(super) fn of(&self, rule: &RuleAt, made: bool) -> Vec<String> {
         match &rule.versions {
             Some(versions) => versions.clone(),
             None if self.after.is_empty() => vec![String::new()],
@@ -139,74 +147,6 @@ impl Versions {
         let all = self.after.iter().all(|v| versions.contains(v));
         let ordered = self.after.iter().filter(|v| versions.contains(v));
         (!all).then(|| ordered.cloned().collect())
-    }
-}
-
-/// Which scope of the file each scope of the draft is, by its id or, where somebody has
-/// given it another one, by the rules that an import has marked in it.
-fn homes<'d>(existing: &Existing, draft: &'d Draft, plan: &mut Plan) -> BTreeMap<&'d str, usize> {
-    let mut homes = BTreeMap::new();
-    let mut taken = HashSet::new();
-    for (_, scope) in draft.scopes() {
-        if let Some(at) = existing.scopes().position(|s| s.id == scope.id) {
-            homes.insert(scope.id.as_str(), at);
-            taken.insert(at);
-        }
-    }
-    let versions = || existing.versions.iter().map(|v| Some(v.id.as_str()));
-    for (_, scope) in draft.scopes() {
-        if homes.contains_key(scope.id.as_str()) {
-            continue;
-        }
-        let marked = |found: &ScopeAt| {
-            let known = |rule: &&openapi::Rule| {
-                let mut all = versions().chain([None]);
-                all.any(|version| found.marks.contains(&rule.mark(version)))
-            };
-            scope.rules.iter().filter(known).count()
-        };
-        let best = existing
-            .scopes()
-            .enumerate()
-            .filter(|(at, _)| !taken.contains(at))
-            .map(|(at, found)| (marked(found), std::cmp::Reverse(at), found))
-            .max_by_key(|(count, at, _)| (*count, *at));
-        if let Some((count, std::cmp::Reverse(at), found)) = best
-            && count * 2 >= scope.rules.len()
-            && count > 0
-        {
-            let (id, there) = (&scope.id, &found.id);
-            plan.notes
-                .push(format!("what would be the scope `{id}` is `{there}` here"));
-            homes.insert(scope.id.as_str(), at);
-            taken.insert(at);
-        }
-    }
-    homes
-}
-
-/// The category of a new scope: that of its siblings, else one of its name.
-fn home(existing: &Existing, homes: &BTreeMap<&str, usize>, category: &openapi::Category) -> Home {
-    let sibling = category
-        .scopes
-        .iter()
-        .find_map(|s| homes.get(s.id.as_str()));
-    let of_scope = sibling.and_then(|&at| {
-        let mut count = 0;
-        existing.categories.iter().position(|category| {
-            count += category.scopes.len();
-            at < count
-        })
-    });
-    let by_name = || {
-        existing
-            .categories
-            .iter()
-            .position(|c| c.name == category.name)
-    };
-    match of_scope.or_else(by_name) {
-        Some(at) => Home::Category(at),
-        None => Home::New(category.name.clone()),
     }
 }
 
@@ -349,7 +289,7 @@ fn forget(marks: &mut BTreeSet<String>, made: &openapi::Rule, versions: &Version
 }
 
 /// Whether an import made the rule, under any version.
-fn is_marked(scope: &ScopeAt, rule: &RuleAt, versions: &Versions) -> bool {
+pub(super) fn is_marked(scope: &ScopeAt, rule: &RuleAt, versions: &Versions) -> bool {
     operations(rule).iter().any(|made| {
         let mut all = versions
             .after
@@ -377,7 +317,7 @@ fn is_single(rule: &RuleAt) -> bool {
 }
 
 /// Whether a rule is for these requests, whatever its parameters are called.
-fn covers(rule: &RuleAt, method: &Method, template: &Template) -> bool {
+pub(super) fn covers(rule: &RuleAt, method: &Method, template: &Template) -> bool {
     let methods = match &rule.rule.methods {
         Methods::Any => true,
         Methods::Listed(methods) => methods.contains(method),

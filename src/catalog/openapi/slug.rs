@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 /// A word ends where case begins anew (`PromoCodes` is `promo-codes`, `APIKeys` is
 /// `api-keys`) and at every other character. A letter outside of ASCII is its number, so
 /// that two names do not become one id: `Gebühr` is `geb-u00fc-hr`.
-pub(super) fn slug(name: &str) -> String {
+pub(in crate::catalog) fn slug(name: &str) -> String {
     let mut slug = String::new();
     let mut before = [None; 2];
     let mut characters = name.chars().peekable();
@@ -72,7 +72,7 @@ pub(super) fn shortened(text: String) -> String {
 
 /// What names have in common that are taken for one: letters and digits without their case,
 /// and signs; spaces, `-` and `_` are left out.
-pub(super) fn folded(name: &str) -> String {
+pub(in crate::catalog) fn folded(name: &str) -> String {
     let kept = name
         .chars()
         .filter(|c| !c.is_whitespace() && !matches!(c, '-' | '_'));
