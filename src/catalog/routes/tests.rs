@@ -126,6 +126,11 @@ fn the_segment_of_the_sid_is_told() {
         hit(&table, "GET", "/me.json"),
         Some(("GET /{sid}", Some("me")))
     );
+    // A SID that ends in a suffix has its own path behind another one.
+    assert_eq!(
+        hit(&table, "GET", "/me.json.json"),
+        Some(("GET /{sid}", Some("me.json")))
+    );
 }
 
 #[test]
