@@ -376,6 +376,15 @@ fn a_catalogue_that_cannot_be_changed_stays_as_it_is() {
     let sound = write(folder.path(), "sound.toml", "# Nothing yet.\n");
     let broken = write(folder.path(), "broken.toml", "[[category]]\nname = 1\n");
     let token = write(folder.path(), "tokens.toml", "[[token]]\nsid = \"a\"\n");
+    for unfit in [folder.path(), Path::new("/dev/null")] {
+        let output = ["--write", "--output", unfit.to_str().unwrap()];
+        let out = import(&output, &[&ads]);
+        assert_eq!(out.status.code(), Some(1), "{out:?}");
+        assert!(
+            text(&out.stderr).ends_with(":1:1: is no regular file\n"),
+            "{out:?}"
+        );
+    }
     let tokens = ["--tokens", token.to_str().unwrap()];
     for (catalog, document, more, told) in [
         (&broken, &ads, &[][..], "broken.toml:2:8: "),

@@ -48,6 +48,11 @@ impl Output {
     pub(super) fn read(path: PathBuf) -> Result<Self, CommandError> {
         // A link that leads nowhere is no file that can be made.
         let there = path.symlink_metadata().is_ok();
+        // To open a pipe waits for who writes into it.
+        if path.metadata().is_ok_and(|there| !there.is_file()) {
+            let fault = crate::fault::Fault::new(&path, "is no regular file");
+            return Err(crate::fault::Faults::from(fault).into());
+        }
         let text = there.then(|| read(&path)).transpose();
         let text = text.map_err(crate::fault::Faults::from)?;
         Ok(Self { path, text })
