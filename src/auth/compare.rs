@@ -71,6 +71,8 @@ struct Trial {
     /// All usual methods stand for any.
     any: bool,
     template: Template,
+    /// The scopes that admit on one side at least: nothing changes for a token without.
+    scopes: Vec<ScopeId>,
 }
 
 /// What changes for a token that goes from one version to another; its state plays no part.
@@ -140,14 +142,17 @@ impl<'c> Comparison<'c> {
             Methods::Listed(listed) => (false, &listed[..]),
         };
         let mut is_new = |method: &&Method| tried.insert(((*method).clone(), path.clone()));
-        let differ = |method: &&Method| {
+        let mut scopes = BTreeSet::new();
+        let mut differ = |method: &&Method| {
             let [one, other] = self.sides.map(|side| side.admitting(method, &path));
+            let all = one.iter().chain(&other).flat_map(|(scopes, _)| scopes);
+            scopes.extend(all.map(|(scope, _)| *scope));
             one != other
         };
         let methods: Vec<Method> = methods
             .iter()
             .filter(|method| is_new(method))
-            .filter(differ)
+            .filter(|method| differ(method))
             .cloned()
             .collect();
         if !methods.is_empty() {
@@ -155,6 +160,7 @@ impl<'c> Comparison<'c> {
                 methods,
                 any,
                 template,
+                scopes: scopes.into_iter().collect(),
             });
         }
     }
@@ -172,7 +178,10 @@ impl<'c> Comparison<'c> {
         });
         let mut difference = Difference::default();
         for trial in &self.trials {
-            self.attempt(trial, &tokens, &mut difference);
+            let mut scopes = trial.scopes.iter();
+            if scopes.any(|scope| token.scopes.contains(*scope)) {
+                self.attempt(trial, &tokens, &mut difference);
+            }
         }
         let Difference { gains, loses } = &mut difference;
         for calls in [gains, loses] {
