@@ -159,13 +159,22 @@ class Account:
             if not states & expected:
                 self.violation(f"{what}: refused while it was {states}")
             return
+        code = "?"
+        if status in FAILED and (found := re.search(rb'"code":"(\w+)"', body or b"")):
+            code = found[1].decode()
+        # Told before any credentials are read. The campaign stays below every bound, and the
+        # gate has leaked where one is reached.
+        if code == "overloaded":
+            self.counts[f"answered {status} overloaded"] += 1
+            if not excused:
+                self.violation(f"{what}: no room")
+            return
         # Everything else was admitted, which its credentials must have allowed.
         if "enabled" not in states:
             self.violation(f"{what}: admitted while it was {states}")
         if status in FAILED:
-            code = re.search(rb'"code":"(\w+)"', body or b"")
             seen = "seen by an upstream" if request.attempts else "not seen"
-            self.counts[f"answered {status} {code[1].decode() if code else '?'}, {seen}"] += 1
+            self.counts[f"answered {status} {code}, {seen}"] += 1
             # A fault that an upstream committed, or nobody saw the request.
             if request.attempts and not faulty and not excused:
                 self.violation(f"{what}: failed for no reason")

@@ -111,6 +111,13 @@ async def check_at_the_end(account, gate):
         status, token = await gate.admin("GET", f"/v1/tokens/{key.sid}")
         if status != 200 or token["state"] != key.state:
             account.violation(f"{key.sid} is {token}, and was made {key.state}")
+    # Its clients have gone: what is still counted as open has leaked.
+    for name in ("sidgate_connections_open", "sidgate_tunnels_open", "sidgate_requests_in_flight"):
+        by = now() + 10
+        while (left := await gate.series(name)) and now() < by:
+            await asyncio.sleep(0.1)
+        if left:
+            account.violation(f"{name} is {left} with no client")
     # Idle connections to upstreams, listeners, files.
     if gate.descriptors() > 300:
         account.violation(f"{gate.descriptors()} descriptors are open at the end")

@@ -28,8 +28,6 @@ first_byte = "60s"
 head = "60s"
 body_idle = "60s"
 send_idle = "60s"
-[limits]
-connections_per_peer = 5000
 """
 
 
