@@ -207,6 +207,9 @@ impl Worker {
             .without_trailer(version::naming(permit)),
         };
         let end_by = EndBy::soonest(settings.timeouts.total, upstream.total());
+        if let Some(upload) = &upload {
+            upload.end_by.set(end_by);
+        }
         parts.uri = Uri::from(sound.target);
         parts.version = Version::HTTP_11;
         parts.extensions.clear();

@@ -87,6 +87,12 @@ pub(super) struct UploadProgress {
     pub(super) done: Cell<bool>,
     /// The upstream connection whose answer is waited for once it is done.
     pub(super) answer: RefCell<Option<Arc<Pace>>>,
+    /// When the whole exchange must have ended.
+    pub(super) end_by: Cell<Option<EndBy>>,
+    /// There is somebody who reads it.
+    taken: Cell<bool>,
+    /// The client's connection, once it is answered and goes on, and the message's number.
+    rest: RefCell<Option<(Arc<Pace>, u32)>>,
 }
 
 impl UploadProgress {
@@ -96,6 +102,36 @@ impl UploadProgress {
             pace.enter(Phase::FirstByte);
             // The connection's task must look at its socket again for the deadline to count.
             cx.waker().wake_by_ref();
+        }
+        self.end_rest(true);
+    }
+
+    /// It has been answered before its end: none of what the client sends of it is a next
+    /// request.
+    pub(super) fn leave_open(&self, client: &Arc<Pace>) {
+        if self.taken.get() {
+            let message = client.leave_body_taken();
+            *self.rest.borrow_mut() = Some((Arc::clone(client), message));
+        } else {
+            client.leave_body_open();
+        }
+    }
+
+    /// By when what is left after the answer must have come. Until the answer, who waits for
+    /// it keeps that deadline.
+    fn rest_end_by(&self) -> Option<EndBy> {
+        self.end_by.get().filter(|_| self.rest.borrow().is_some())
+    }
+
+    fn rest_goes_on(&self) {
+        if let Some((client, message)) = &*self.rest.borrow() {
+            client.body_goes_on(*message);
+        }
+    }
+
+    fn end_rest(&self, whole: bool) {
+        if let Some((client, message)) = self.rest.take() {
+            client.body_ended(message, whole);
         }
     }
 }
@@ -115,6 +151,7 @@ impl RequestBody {
         idle: Option<Duration>,
         metrics: &Arc<WorkerMetrics>,
     ) -> Self {
+        progress.taken.set(true);
         Self(Some(Box::new(Upload {
             incoming,
             progress,
@@ -143,20 +180,29 @@ impl Upload {
         Poll::Ready(Some(Err(error)))
     }
 
+    fn time_out(&self, deadline: Deadline) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        self.metrics.deadline(deadline);
+        self.fail(Code::RequestTimeout, BodyError::RequestTimeout)
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         self.progress.begun.set(true);
         let frame = match Pin::new(&mut self.incoming).poll_frame(cx) {
             Poll::Ready(frame) => frame,
             Poll::Pending => {
-                let Some(idle) = self.idle else {
+                let since = *self.waiting_since.get_or_insert_with(Instant::now);
+                let idle = self.idle.map(|idle| EndBy {
+                    by: since + idle,
+                    deadline: Deadline::BodyIdle,
+                });
+                let ends = idle.into_iter().chain(self.progress.rest_end_by());
+                let Some(end) = ends.min_by_key(|end| end.by) else {
                     return Poll::Pending;
                 };
-                let since = *self.waiting_since.get_or_insert_with(Instant::now);
-                if self.alarm.poll(cx, since + idle).is_pending() {
+                if self.alarm.poll(cx, end.by).is_pending() {
                     return Poll::Pending;
                 }
-                self.metrics.deadline(Deadline::BodyIdle);
-                return self.fail(Code::RequestTimeout, BodyError::RequestTimeout);
+                return self.time_out(end.deadline);
             }
         };
         self.waiting_since = None;
@@ -168,6 +214,11 @@ impl Upload {
             Some(Err(e)) if is_malformed(&e) => self.fail(Code::BadHeader, BodyError::Client(e)),
             Some(Err(e)) => self.fail(Code::ClientClosed, BodyError::Client(e)),
             Some(Ok(mut frame)) => {
+                let end = self.progress.rest_end_by();
+                if let Some(end) = end.filter(|end| Instant::now() >= end.by) {
+                    return self.time_out(end.deadline);
+                }
+                self.progress.rest_goes_on();
                 if let Some(data) = frame.data_ref() {
                     let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
                     let received = self.received.get().saturating_add(length);
@@ -188,6 +239,13 @@ impl Upload {
                 Poll::Ready(Some(Ok(frame)))
             }
         }
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        self.progress.taken.set(false);
+        self.progress.end_rest(false);
     }
 }
 

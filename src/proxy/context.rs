@@ -188,9 +188,8 @@ impl Drop for Exchange {
         );
         worker.metrics.request_ended();
         worker.leave(self.placed);
-        if self.is_unread() {
-            // It is answered, and its body still comes: none of that is a next request.
-            self.peer.pace.leave_body_open();
+        if let Some(upload) = self.upload.as_ref().filter(|_| self.is_unread()) {
+            upload.leave_open(&self.peer.pace);
         }
         self.peer.pace.end_exchange();
     }

@@ -1,6 +1,7 @@
 //! Every wait has a deadline and every size a bound.
 
 mod counted;
+mod early;
 mod heads;
 mod quiet;
 mod slow;

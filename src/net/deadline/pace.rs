@@ -56,6 +56,10 @@ pub struct Pace {
     pub(super) stalled: AtomicBool,
     /// What comes from now on is no next message, but of a body.
     in_body: AtomicBool,
+    /// How many messages have begun, so that the rest of one is not taken for another's.
+    messages: AtomicU32,
+    /// The message whose body somebody still takes though it is answered; 0 is none.
+    taken: AtomicU32,
     pub(super) lingers: AtomicBool,
 }
 
@@ -87,6 +91,8 @@ impl Pace {
             cut: AtomicBool::new(false),
             stalled: AtomicBool::new(false),
             in_body: AtomicBool::new(false),
+            messages: AtomicU32::new(0),
+            taken: AtomicU32::new(0),
             lingers: AtomicBool::new(false),
         }
     }
@@ -104,6 +110,9 @@ impl Pace {
             .store(self.exchanges.load(Relaxed).saturating_add(1), Relaxed);
         self.phase.store(Phase::Exchange as u8, Relaxed);
         self.in_body.store(false, Relaxed);
+        let messages = self.messages.load(Relaxed).wrapping_add(1).max(1);
+        self.messages.store(messages, Relaxed);
+        self.taken.store(0, Relaxed);
     }
 
     /// A message has been answered; after the last one the connection is idle.
@@ -125,6 +134,34 @@ impl Pace {
     /// that begins.
     pub fn leave_body_open(&self) {
         self.in_body.store(true, Relaxed);
+    }
+
+    /// The same where somebody still takes the body: its bytes begin no head, and the
+    /// connection idles only while no more of it is taken. Gives the message's number, by
+    /// which [`Pace::body_goes_on`] and [`Pace::body_ended`] know whether another has begun.
+    #[must_use]
+    pub fn leave_body_taken(&self) -> u32 {
+        self.leave_body_open();
+        let message = self.messages.load(Relaxed);
+        self.taken.store(message, Relaxed);
+        message
+    }
+
+    /// More of that message's body has been taken.
+    pub fn body_goes_on(&self, message: u32) {
+        if self.taken.load(Relaxed) == message {
+            self.since.store(NOT_WAITED, Relaxed);
+        }
+    }
+
+    /// That message's body is whole, or nobody takes it any more: what comes now may be the
+    /// next message, and begins a head.
+    pub fn body_ended(&self, message: u32, whole: bool) {
+        if self.taken.load(Relaxed) == message {
+            self.body_goes_on(message);
+            self.taken.store(0, Relaxed);
+            self.in_body.store(!whole, Relaxed);
+        }
     }
 
     /// Whether a body comes in that may be refused before its end. The socket is then closed
@@ -171,7 +208,9 @@ impl Pace {
     pub(super) fn bytes_arrived(&self) {
         match self.phase() {
             Phase::FirstByte => self.enter(Phase::Head),
-            Phase::Idle if !self.framed => self.enter(Phase::Head),
+            Phase::Idle if !self.framed && self.taken.load(Relaxed) == 0 => {
+                self.enter(Phase::Head);
+            }
             _ => {}
         }
     }
