@@ -92,6 +92,8 @@ class Gate:
         self.process, self.changing = None, asyncio.Lock()
         # Whoever does something to the whole process waits for the others.
         self.ordeal = asyncio.Lock()
+        # Held while a file is bad, and while it starts: it does not start over a bad file.
+        self.whole = asyncio.Lock()
         self.memory = 0
         self.steady = [Key(f"steady{n}", f"steady-secret-of-many-bits-{n}", "enabled") for n in range(3)]
         self.edited = Key("edited", "edited-secret-of-many-bits", "enabled")
@@ -141,6 +143,10 @@ class Gate:
 
     async def restart(self, number):
         """Ends it by a signal, and starts it anew over the same files."""
+        async with self.whole:
+            await self.restart_over_whole_files(number)
+
+    async def restart_over_whole_files(self, number):
         outage = self.account.outage()
         self.process.send_signal(number)
         try:
@@ -238,7 +244,7 @@ class Gate:
     async def spoil(self, random):
         """Puts half a file in the place of one, and the whole one back."""
         name = random.choice(("catalog.toml", "tokens.toml", "sidgate.toml"))
-        async with self.changing:
+        async with self.changing, self.whole:
             text = self.path(name).read_text()
             self.replace(name, text[: len(text) // 2] + "\n[[[")
             await asyncio.sleep(random.uniform(0.1, 1))
