@@ -14,6 +14,7 @@ use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Method, Request, Response, Uri};
 use hyper::body::{Body as _, Incoming};
+use tokio::time::Instant;
 
 use self::pool::{Connection, ServerPool, Waited};
 use self::servers::{InFlight, UpstreamState};
@@ -127,7 +128,8 @@ impl Upstream {
         outgoing: &mut Outgoing,
     ) -> Result<Answer, Failure> {
         let mut tried = 0u64;
-        let mut stale_retry = true;
+        // Set once a kept connection has failed: what was opened before may fail as well.
+        let mut fresh = None;
         let mut attempts = 0;
         loop {
             let Some(at) = self.state.choose(tried) else {
@@ -154,7 +156,6 @@ impl Upstream {
             if self.address(outgoing, pool).is_none() {
                 return fail(Code::InternalError);
             }
-            let fresh = !stale_retry;
             let counted = InFlight::count(state, self.servers.len());
             match self.attempt(pool, outgoing, fresh).await {
                 Attempt::Answer(response, lease) => {
@@ -165,9 +166,9 @@ impl Upstream {
                         server: Rc::clone(pool.url()),
                     });
                 }
-                Attempt::Stale if stale_retry => {
+                Attempt::Stale if fresh.is_none() => {
                     self.metrics.upstream_retry();
-                    stale_retry = false;
+                    fresh = Some(Instant::now());
                     attempts -= 1;
                     tried &= !(1 << (at % 64));
                 }
@@ -194,7 +195,7 @@ impl Upstream {
         &self,
         pool: &Rc<ServerPool>,
         outgoing: &mut Outgoing,
-        fresh: bool,
+        fresh: Option<Instant>,
     ) -> Attempt {
         match outgoing.end_by {
             None => self.exchange(pool, outgoing, fresh).await,
@@ -212,7 +213,7 @@ impl Upstream {
         &self,
         pool: &Rc<ServerPool>,
         outgoing: &mut Outgoing,
-        fresh: bool,
+        fresh: Option<Instant>,
     ) -> Attempt {
         let mut lease = match pool.connection(fresh).await {
             Ok(lease) => lease,

@@ -77,6 +77,7 @@ struct Http2 {
     streams: Rc<Cell<usize>>,
     /// A stream of it was not answered: no further request is risked on it.
     is_suspect: Rc<Cell<bool>>,
+    opened: Instant,
     idle_since: Cell<Instant>,
 }
 
@@ -171,20 +172,26 @@ impl ServerPool {
         self.state.server.tls
     }
 
-    /// A connection for one request: an idle one, unless a `fresh` one is asked for.
-    pub(super) async fn connection(self: &Rc<Self>, fresh: bool) -> Result<Lease, Waited> {
-        if !fresh && let Some(idle) = self.take() {
+    /// A connection for one request: one that is there, or one that was opened since then
+    /// where a `fresh` one is asked for.
+    pub(super) async fn connection(
+        self: &Rc<Self>,
+        fresh: Option<Instant>,
+    ) -> Result<Lease, Waited> {
+        if fresh.is_none()
+            && let Some(idle) = self.take()
+        {
             return Ok(self.lease(Connection::Http1(idle), true));
         }
         // Opening one is rare and its future is large: kept apart, it costs others nothing.
-        Box::pin(self.wait_for_connection()).await
+        Box::pin(self.wait_for_connection(fresh)).await
     }
 
-    async fn wait_for_connection(self: &Rc<Self>) -> Result<Lease, Waited> {
+    async fn wait_for_connection(self: &Rc<Self>, fresh: Option<Instant>) -> Result<Lease, Waited> {
         match self.upstream.config.protocol {
             Protocol::Http1 => {
                 let by = Instant::now() + self.upstream.config.timeouts.connect;
-                let permit = match self.permit(by).await? {
+                let permit = match self.permit(by, fresh.is_some()).await? {
                     Granted::Connection(idle) => {
                         return Ok(self.lease(Connection::Http1(idle), true));
                     }
@@ -193,7 +200,7 @@ impl ServerPool {
                 let opened = timeout_at(by, open::http1(&self.state, &self.upstream, permit)).await;
                 Ok(self.lease(Connection::Http1(self.opened(opened)?), false))
             }
-            Protocol::Http2 => self.http2_stream().await,
+            Protocol::Http2 => self.http2_stream(fresh).await,
         }
     }
 
@@ -273,7 +280,7 @@ impl ServerPool {
         self.idle.borrow_mut().push(connection);
     }
 
-    async fn permit(&self, by: Instant) -> Result<Granted, Waited> {
+    async fn permit(&self, by: Instant, fresh: bool) -> Result<Granted, Waited> {
         let Some(permits) = &self.state.permits else {
             return Ok(Granted::Permit(None));
         };
@@ -285,10 +292,10 @@ impl ServerPool {
             return Ok(Granted::Permit(Some(permit)));
         }
         let waiting = Waiting::begin(&self.state);
-        let handed = self.queue();
+        let handed = (!fresh).then(|| self.queue());
         let granted = tokio::select! {
             biased;
-            Ok(connection) = handed => Ok(Granted::Connection(connection)),
+            Some(connection) = async { handed?.await.ok() } => Ok(Granted::Connection(connection)),
             permit = acquire(permits) => Ok(Granted::Permit(permit)),
             () = tokio::time::sleep_until(by) => Err(Waited::Overloaded),
         };
@@ -306,15 +313,15 @@ impl ServerPool {
         handed
     }
 
-    async fn http2_stream(self: &Rc<Self>) -> Result<Lease, Waited> {
-        if let Some(stream) = self.free_stream(true) {
+    async fn http2_stream(self: &Rc<Self>, fresh: Option<Instant>) -> Result<Lease, Waited> {
+        if let Some(stream) = self.free_stream(true, fresh) {
             return Ok(self.lease(Connection::Http2(stream), true));
         }
         let by = Instant::now() + self.upstream.config.timeouts.connect;
         let Ok(_opening) = timeout_at(by, self.opening.lock()).await else {
             return Err(Waited::TimedOut);
         };
-        if let Some(stream) = self.free_stream(true) {
+        if let Some(stream) = self.free_stream(true, fresh) {
             return Ok(self.lease(Connection::Http2(stream), true));
         }
         let permit = match &self.state.permits {
@@ -323,7 +330,7 @@ impl ServerPool {
                 Ok(permit) => Some(permit),
                 Err(_) => {
                     // No more connections: queue on one that is there.
-                    if let Some(stream) = self.free_stream(false) {
+                    if let Some(stream) = self.free_stream(false, fresh) {
                         return Ok(self.lease(Connection::Http2(stream), true));
                     }
                     let waiting = Waiting::begin(&self.state);
@@ -341,12 +348,13 @@ impl ServerPool {
     }
 
     /// A stream of the connection that has the fewest; of one that has room for it where it
-    /// shall `start_now`.
-    fn free_stream(&self, start_now: bool) -> Option<Http2Stream> {
+    /// shall `start_now`, and of one that was opened since then where it shall be `fresh`.
+    fn free_stream(&self, start_now: bool, fresh: Option<Instant>) -> Option<Http2Stream> {
         let connections = self.http2.borrow();
         connections
             .iter()
             .filter(|c| !c.sender.is_closed() && !c.is_suspect.get())
+            .filter(|c| fresh.is_none_or(|since| c.opened >= since))
             .filter(|c| !start_now || c.streams.get() < c.most_streams())
             .min_by_key(|c| c.streams.get())
             .map(Http2::stream)

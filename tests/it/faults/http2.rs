@@ -12,18 +12,18 @@ use crate::support::http2::frames::{
 use crate::support::{ALICE, Gate, Recorder};
 
 /// One connection of the gate, as frames.
-struct Peer<'w>(&'w mut dyn Stream);
+pub(super) struct Peer<'w>(pub(super) &'w mut dyn Stream);
 
 impl Peer<'_> {
     /// Takes the preface, and sends SETTINGS with this initial window.
-    fn greet(&mut self, window: u32) -> Option<()> {
+    pub(super) fn greet(&mut self, window: u32) -> Option<()> {
         self.0.read_exact(&mut [0; 24]).ok()?;
         let mut settings = 4_u16.to_be_bytes().to_vec();
         settings.extend_from_slice(&window.to_be_bytes());
         self.send(SETTINGS, 0, 0, &settings)
     }
 
-    fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Option<()> {
+    pub(super) fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Option<()> {
         self.0
             .write_all(&frame(kind, flags, stream, payload))
             .ok()?;
@@ -31,7 +31,7 @@ impl Peer<'_> {
     }
 
     /// The next stream that is opened; what else is due is answered meanwhile.
-    fn opened(&mut self) -> Option<u32> {
+    pub(super) fn opened(&mut self) -> Option<u32> {
         loop {
             let mut head = [0; 9];
             self.0.read_exact(&mut head).ok()?;
@@ -58,14 +58,14 @@ impl Peer<'_> {
     }
 
     /// Answers every further stream well.
-    fn serve(&mut self) -> Option<()> {
+    pub(super) fn serve(&mut self) -> Option<()> {
         loop {
             let stream = self.opened()?;
             self.well(stream)?;
         }
     }
 
-    fn well(&mut self, stream: u32) -> Option<()> {
+    pub(super) fn well(&mut self, stream: u32) -> Option<()> {
         self.answer(stream, &[(":status", "200")], false)?;
         self.send(DATA, END_STREAM, stream, b"well")
     }

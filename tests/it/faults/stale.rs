@@ -1,7 +1,15 @@
 //! A kept-alive connection that the upstream gave up meanwhile.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use super::http2::Peer;
+use crate::support::http2::frames::SETTINGS;
 use crate::support::recorder::ok;
-use crate::support::{ALICE, Gate, Recorder};
+use crate::support::{ALICE, Gate, Recorder, eventually};
+
+const BOUND: Duration = Duration::from_secs(10);
 
 /// Answers the first request of the first connection, and ends that connection under the
 /// next request, which it has read. Later connections behave.
@@ -91,6 +99,128 @@ fn it_is_sent_once_more_and_not_again() {
     assert_eq!(seconds, 2);
 }
 
+/// Two connections are kept, and both end under the next request: the second try is not made
+/// on the other one.
+#[test]
+fn the_second_try_is_on_a_fresh_connection_of_http2() {
+    let (asked, answered) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (count, seen) = (Arc::clone(&asked), Arc::clone(&answered));
+    let upstream = Recorder::scripted(move |wire| {
+        let number = wire.number();
+        let mut peer = Peer(wire.stream());
+        let mut converse = || -> Option<()> {
+            peer.greet(1 << 20)?;
+            // One stream at a time.
+            peer.send(SETTINGS, 0, 0, &[0, 3, 0, 0, 0, 1])?;
+            for _ in number..2 {
+                let stream = peer.opened()?;
+                if count.fetch_add(1, Ordering::SeqCst) == 1 {
+                    // Held until the next one has gone elsewhere.
+                    eventually("another connection", BOUND, || {
+                        (seen.load(Ordering::SeqCst) == 2).then_some(())
+                    });
+                }
+                peer.well(stream)?;
+                seen.fetch_add(1, Ordering::SeqCst);
+            }
+            if number < 2 {
+                peer.opened()?;
+                return None;
+            }
+            peer.serve()
+        };
+        converse();
+    });
+    let gate = Gate::builder()
+        .before(&upstream)
+        .proxy("workers = 1")
+        .upstream("protocol = \"http2\"")
+        .start();
+    assert_eq!(gate.read_as(&ALICE, "/any").status, 200);
+    let mut held = gate.connect();
+    held.send(gate.ask("GET", "/any").by(&ALICE).bytes());
+    eventually("it is asked", BOUND, || {
+        (asked.load(Ordering::SeqCst) == 2).then_some(())
+    });
+    assert_eq!(gate.read_as(&ALICE, "/any").status, 200);
+    assert_eq!(held.reply("GET").status, 200);
+    assert_eq!(upstream.connections(), 2);
+    assert_eq!(gate.read_as(&ALICE, "/any").status, 200);
+    assert_eq!(upstream.connections(), 3);
+}
+
+/// The same where connections are bounded, and one is given back while the request waits.
+#[test]
+fn the_second_try_takes_no_connection_that_is_handed_over() {
+    let (firsts, step) = (AtomicUsize::new(0), Arc::new(AtomicUsize::new(0)));
+    let steps = Arc::clone(&step);
+    let upstream = Recorder::scripted(move |wire| {
+        let kept = wire.number() < 2;
+        let reached = |counter: &AtomicUsize, count| {
+            eventually("the next step", BOUND, || {
+                (counter.load(Ordering::SeqCst) >= count).then_some(())
+            });
+        };
+        while let Some(request) = wire.request() {
+            match request.target.as_str() {
+                "/any/first" => {
+                    firsts.fetch_add(1, Ordering::SeqCst);
+                    reached(&firsts, 2);
+                }
+                "/any/stale" if kept => {
+                    reached(&steps, 1);
+                    return;
+                }
+                "/any/held" => reached(&steps, 2),
+                "/any/queued" => reached(&steps, 3),
+                _ => {}
+            }
+            if !wire.send(ok("ok")) {
+                return;
+            }
+        }
+    });
+    let gate = Gate::builder()
+        .before(&upstream)
+        .proxy("workers = 1")
+        .upstream("max_connections = 2")
+        .start();
+    let ask = |target| {
+        let mut client = gate.connect();
+        client.send(gate.ask("GET", target).by(&ALICE).bytes());
+        client
+    };
+    let arrives = |target| {
+        eventually("it arrives", BOUND, || {
+            let requests = upstream.requests();
+            let mut targets = requests.iter().map(|request| request.target.as_str());
+            targets.any(|seen| seen == target).then_some(())
+        });
+    };
+    for mut client in [ask("/any/first"), ask("/any/first")] {
+        assert_eq!(client.reply("GET").status, 200);
+    }
+    let mut held = ask("/any/held");
+    arrives("/any/held");
+    let mut stale = ask("/any/stale");
+    arrives("/any/stale");
+    let mut queued = ask("/any/queued");
+    eventually("it waits for a connection", BOUND, || {
+        let metrics = gate.ask_admin("/metrics").text();
+        metrics
+            .contains("sidgate_requests_in_flight 3\n")
+            .then_some(())
+    });
+    // The connection ends, and its place goes to the one that has waited for longest.
+    step.store(1, Ordering::SeqCst);
+    arrives("/any/queued");
+    step.store(2, Ordering::SeqCst);
+    assert_eq!(held.reply("GET").status, 200);
+    assert_eq!(stale.reply("GET").status, 200);
+    step.store(3, Ordering::SeqCst);
+    assert_eq!(queued.reply("GET").status, 200);
+}
+
 #[test]
 fn an_answer_that_has_begun_is_not_asked_for_again() {
     for begun in [
@@ -130,13 +260,11 @@ fn a_connection_that_was_closed_in_peace_is_not_used() {
     for number in 0..20 {
         let reply = gate.ask("POST", "/any").by(&ALICE).body("x").send();
         assert_eq!(reply.status, 200, "{number}");
-        crate::support::eventually(
-            "the end of the connection",
-            std::time::Duration::from_secs(5),
-            || (upstream.open() == 0).then_some(()),
-        );
+        eventually("the end of the connection", Duration::from_secs(5), || {
+            (upstream.open() == 0).then_some(())
+        });
         // The end is on its way through loopback.
-        std::thread::sleep(std::time::Duration::from_millis(20));
+        std::thread::sleep(Duration::from_millis(20));
     }
     assert_eq!(upstream.requests().len(), 20);
 }
@@ -149,9 +277,9 @@ fn idle_connections_are_given_up_in_time() {
         .upstream("timeouts = { keep_alive = \"300ms\" }")
         .start();
     assert_eq!(gate.read_as(&ALICE, "/any").status, 200);
-    crate::support::eventually(
+    eventually(
         "the idle connection is ended",
-        std::time::Duration::from_secs(10),
+        Duration::from_secs(10),
         || (upstream.open() == 0).then_some(()),
     );
     assert_eq!(gate.read_as(&ALICE, "/any").status, 200);

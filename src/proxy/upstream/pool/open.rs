@@ -110,13 +110,15 @@ pub(super) async fn http2(
         let ended = running.borrow_mut().take();
         drop((ended, permit));
     });
+    let opened = Instant::now();
     Ok(Http2 {
         sender,
         connection,
         pace,
         streams: Rc::default(),
         is_suspect: Rc::default(),
-        idle_since: Cell::new(Instant::now()),
+        opened,
+        idle_since: Cell::new(opened),
     })
 }
 
