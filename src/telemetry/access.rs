@@ -19,7 +19,8 @@ use writer::{Message, Sink};
 
 use crate::config;
 
-/// A buffer of so many bytes is handed over without waiting for [`WorkerLog::flush`].
+/// A buffer of so many bytes is handed over without waiting for [`WorkerLog::flush`]; a
+/// quarter of what may wait is enough where that is less.
 const HAND_OVER: usize = 64 << 10;
 
 /// For how long a stop waits until what was handed over is written.
@@ -151,12 +152,14 @@ impl WorkerLog {
         if !self.is_enabled() {
             return;
         }
+        let bound = self.shared.bound.load(Ordering::Relaxed);
+        let full = HAND_OVER.min(bound >> 2);
         if self.buffer.capacity() == 0 {
-            self.buffer.reserve(HAND_OVER + (HAND_OVER >> 2));
+            self.buffer.reserve(full + (full >> 2));
         }
         self.formatter.write(record, &mut self.buffer);
         self.records += 1;
-        if self.buffer.len() >= HAND_OVER {
+        if self.buffer.len() >= full {
             self.flush();
         }
     }
@@ -168,6 +171,10 @@ impl WorkerLog {
             return;
         }
         let records = std::mem::take(&mut self.records);
+        // A few records of a quiet time wait in what they need.
+        if self.buffer.len() < self.buffer.capacity() >> 1 {
+            self.buffer.shrink_to_fit();
+        }
         let size = self.buffer.capacity();
         // Whole capacities are counted, so that the bound is one of memory. Two workers may
         // pass it together: by one buffer each.

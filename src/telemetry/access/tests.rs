@@ -182,6 +182,31 @@ fn what_does_not_fit_is_dropped_and_counted() {
 }
 
 #[test]
+fn the_smallest_buffer_holds_a_record_of_each_of_many_workers() {
+    let shared = Arc::new(Shared {
+        enabled: AtomicBool::new(true),
+        bound: AtomicUsize::new(64 << 10),
+        waiting: AtomicUsize::new(0),
+        dropped: AtomicU64::new(0),
+    });
+    // Nobody writes: all of them wait.
+    let (sender, messages) = channel();
+    for _ in 0..100 {
+        let mut worker = WorkerLog {
+            shared: Arc::clone(&shared),
+            sender: sender.clone(),
+            formatter: Formatter::default(),
+            buffer: Vec::new(),
+            records: 0,
+        };
+        worker.record(&record("/"));
+        worker.flush();
+    }
+    assert_eq!(shared.dropped.load(Ordering::Relaxed), 0);
+    assert_eq!(messages.try_iter().count(), 100);
+}
+
+#[test]
 fn what_the_target_does_not_take_is_counted() {
     let log = AccessLog::start(&to(Path::new("/dev/full"), 1 << 20)).expect("started");
     let mut worker = log.worker();
