@@ -92,7 +92,8 @@ def build_sidgate():
     _say("building sidgate with scripts/release")
     try:
         _run(REPOSITORY / "scripts" / "release", stdout=sys.stderr)
-        return BUILT.parent / "profiled" / "sidgate"
+        # It lies there whatever CARGO_TARGET_DIR says.
+        return REPOSITORY / "target" / "profiled" / "sidgate"
     except subprocess.CalledProcessError:
         _say("which did not work: building it without a profile")
     _run("cargo", "build", "--release", "--locked", "--quiet", cwd=REPOSITORY)
