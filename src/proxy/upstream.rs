@@ -6,10 +6,12 @@ mod pool;
 pub mod servers;
 mod spare;
 
+use std::error::Error as _;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use h2::Reason;
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Method, Request, Response, Uri};
@@ -75,8 +77,11 @@ enum Attempt {
     Answer(Response<Incoming>, Lease),
     /// Nothing reached the server: the request is whole, in its place, and may go elsewhere.
     Unsent(Code),
-    /// The connection had been closed by the server; the request is in its place again.
-    Stale,
+    /// It may be sent once more, and is in its place again: on a `fresh` connection where the
+    /// one that it was on has ended under it.
+    Again {
+        fresh: bool,
+    },
     Failed(Code),
 }
 
@@ -128,8 +133,9 @@ impl Upstream {
         outgoing: &mut Outgoing,
     ) -> Result<Answer, Failure> {
         let mut tried = 0u64;
+        let mut again = false;
         // Set once a kept connection has failed: what was opened before may fail as well.
-        let mut fresh = None;
+        let mut since = None;
         let mut attempts = 0;
         loop {
             let Some(at) = self.state.choose(tried) else {
@@ -157,7 +163,7 @@ impl Upstream {
                 return fail(Code::InternalError);
             }
             let counted = InFlight::count(state, self.servers.len());
-            match self.attempt(pool, outgoing, fresh).await {
+            match self.attempt(pool, outgoing, since).await {
                 Attempt::Answer(response, lease) => {
                     state.succeeded();
                     return Ok(Answer {
@@ -166,13 +172,14 @@ impl Upstream {
                         server: Rc::clone(pool.url()),
                     });
                 }
-                Attempt::Stale if fresh.is_none() => {
+                Attempt::Again { fresh } if !again => {
                     self.metrics.upstream_retry();
-                    fresh = Some(Instant::now());
+                    again = true;
+                    since = fresh.then(Instant::now);
                     attempts -= 1;
                     tried &= !(1 << (at % 64));
                 }
-                Attempt::Stale => return fail(Code::UpstreamBadResponse),
+                Attempt::Again { .. } => return fail(Code::UpstreamBadResponse),
                 Attempt::Unsent(code) => {
                     state.failed(&self.state);
                     if attempts >= ATTEMPTS.min(self.servers.len()) {
@@ -281,8 +288,9 @@ impl Upstream {
         {
             // It never left the queue of a connection that was closing.
             outgoing.request = Some(request);
+            lease.suspect();
             return if lease.reused {
-                Attempt::Stale
+                Attempt::Again { fresh: true }
             } else {
                 Attempt::Unsent(Code::UpstreamUnreachable)
             };
@@ -296,8 +304,17 @@ impl Upstream {
             (Some(Expired::SendIdle), _) => self.timed_out(Deadline::UpstreamSendIdle),
             _ if error.is_parse() => Attempt::Failed(Code::UpstreamBadResponse),
             (_, Some(spare)) => {
+                let reset = reset(&error);
+                // The connection is well, and nothing says that the request was not processed.
+                if reset.is_some_and(|reason| reason != Reason::REFUSED_STREAM) {
+                    return Attempt::Failed(Code::UpstreamBadResponse);
+                }
+                let fresh = reset.is_none();
+                if fresh {
+                    lease.suspect();
+                }
                 outgoing.request = spare.request();
-                Attempt::Stale
+                Attempt::Again { fresh }
             }
             _ => Attempt::Failed(Code::UpstreamBadResponse),
         }
@@ -350,6 +367,12 @@ fn is_idempotent(method: &Method) -> bool {
         *method,
         Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE
     )
+}
+
+/// Why the server ended this one stream of a connection that goes on (RFC 9113 5.4.2).
+fn reset(error: &hyper::Error) -> Option<Reason> {
+    let error = error.source()?.downcast_ref::<h2::Error>()?;
+    error.reason().filter(|_| error.is_reset())
 }
 
 /// Failures that say something about the server, and not about the client or the gate.

@@ -114,7 +114,8 @@ impl Lease {
         }
     }
 
-    /// The request was not answered in time. What else its connection carries may go on.
+    /// The request was not answered in time, or its connection ends. What else that carries may
+    /// go on.
     pub(super) fn suspect(&self) {
         if let Connection::Http2(stream) = &self.connection {
             stream.is_suspect.set(true);
@@ -173,7 +174,7 @@ impl ServerPool {
     }
 
     /// A connection for one request: one that is there, or one that was opened since then
-    /// where a `fresh` one is asked for.
+    /// where a `fresh` one is asked for and may be opened.
     pub(super) async fn connection(
         self: &Rc<Self>,
         fresh: Option<Instant>,
@@ -329,8 +330,9 @@ impl ServerPool {
             Some(permits) => match Arc::clone(permits).try_acquire_owned() {
                 Ok(permit) => Some(permit),
                 Err(_) => {
-                    // No more connections: queue on one that is there.
-                    if let Some(stream) = self.free_stream(false, fresh) {
+                    // No more connections: queue on one that is there, and rather on a fresh one.
+                    let stream = self.free_stream(false, fresh);
+                    if let Some(stream) = stream.or_else(|| self.free_stream(false, None)) {
                         return Ok(self.lease(Connection::Http2(stream), true));
                     }
                     let waiting = Waiting::begin(&self.state);

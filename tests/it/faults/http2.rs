@@ -293,3 +293,59 @@ fn an_http2_upstream_that_opens_no_window_is_504() {
     assert_eq!(reply.status, 504, "{reply:?}");
     assert!(began.elapsed() < Duration::from_secs(15));
 }
+
+/// A gate whose upstream answers its first stream well, resets the next ones for this reason,
+/// and answers all others; and how many streams there were.
+fn resetting(reason: u8, resets: usize) -> (Gate, Recorder, Arc<AtomicUsize>) {
+    let streams = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&streams);
+    let upstream = Recorder::scripted(move |wire| {
+        let mut peer = Peer(wire.stream());
+        let mut converse = || -> Option<()> {
+            peer.greet(1 << 20)?;
+            loop {
+                let stream = peer.opened()?;
+                let number = count.fetch_add(1, Ordering::SeqCst);
+                if (1..=resets).contains(&number) {
+                    peer.send(RST_STREAM, 0, stream, &[0, 0, 0, reason])?;
+                } else {
+                    peer.well(stream)?;
+                }
+            }
+        };
+        converse();
+    });
+    let gate = Gate::builder()
+        .before(&upstream)
+        .proxy("workers = 1")
+        .upstream("protocol = \"http2\"")
+        .upstream("max_connections = 3")
+        .start();
+    assert_eq!(gate.read_as(&ALICE, "/any/first").status, 200);
+    (gate, upstream, streams)
+}
+
+/// A stream that is reset says nothing of its connection.
+#[test]
+fn streams_that_are_reset_open_no_connections() {
+    // INTERNAL_ERROR, REFUSED_STREAM and CANCEL, and how often each request is sent.
+    for (reason, sent) in [(2, 1), (7, 2), (8, 1)] {
+        let (gate, upstream, streams) = resetting(reason, usize::MAX);
+        for _ in 0..20 {
+            gate.read_as(&ALICE, "/any/reset")
+                .assert_refused(502, "upstream_bad_response");
+        }
+        assert_eq!(upstream.connections(), 1, "{reason}");
+        assert_eq!(streams.load(Ordering::SeqCst), 1 + 20 * sent, "{reason}");
+    }
+}
+
+/// What was refused was not processed (RFC 9113 8.7).
+#[test]
+fn a_stream_that_is_refused_is_opened_once_more() {
+    let (gate, upstream, streams) = resetting(7, 1);
+    let reply = gate.read_as(&ALICE, "/any/refused");
+    assert_eq!((reply.status, reply.text().as_str()), (200, "well"));
+    assert_eq!(streams.load(Ordering::SeqCst), 3);
+    assert_eq!(upstream.connections(), 1);
+}
