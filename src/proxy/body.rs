@@ -35,6 +35,8 @@ pub(super) enum BodyError {
     Upstream(#[source] hyper::Error),
     #[error("the token was disabled, deleted or reset")]
     Revoked(Code),
+    #[error("the request has ended before its body")]
+    Unwanted,
 }
 
 /// When an exchange must have ended, and what says so.

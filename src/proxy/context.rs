@@ -24,7 +24,8 @@ use crate::telemetry::metrics::Deadline;
 use crate::token::Sid;
 
 /// What is known of a request and its answer. Dropped with the last of the answer, which
-/// writes the access record, counts it and ends the exchange on the connection.
+/// writes the access record, counts it and ends the exchange on the connection. What the
+/// request takes up goes to its body then, where that goes on.
 pub(super) struct Exchange {
     pub(super) worker: Rc<Worker>,
     pub(super) peer: Rc<Peer>,
@@ -57,6 +58,20 @@ pub(super) struct Exchange {
     pub(super) sent: u64,
     pub(super) server: Option<Rc<str>>,
     pub(super) upstream_duration: Option<Duration>,
+}
+
+/// What a request takes up until it has ended, with all that comes of its body.
+pub(super) struct Held {
+    worker: Rc<Worker>,
+    placed: bool,
+    _token_place: Option<Box<Place>>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.worker.metrics.request_ended();
+        self.worker.leave(self.placed);
+    }
 }
 
 /// What the rules said.
@@ -186,10 +201,15 @@ impl Drop for Exchange {
             duration,
             self.upstream_duration,
         );
-        worker.metrics.request_ended();
-        worker.leave(self.placed);
-        if let Some(upload) = self.upload.as_ref().filter(|_| self.is_unread()) {
-            upload.leave_open(&self.peer.pace);
+        let held = Held {
+            worker: Rc::clone(worker),
+            placed: self.placed,
+            _token_place: self.token_place.take(),
+        };
+        if let Some(upload) = self.upload.take().filter(|upload| !upload.done.get()) {
+            // What the upstream answered may go on to it.
+            let goes_on = matches!(self.code, Code::Ok).then(|| (held, self.revocable.take()));
+            upload.leave_open(&self.peer, goes_on);
         }
         self.peer.pace.end_exchange();
     }

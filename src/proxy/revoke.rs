@@ -17,7 +17,8 @@ use crate::token::{State, Token};
 pub(super) struct Revocable {
     token: Arc<Token>,
     denial: RefCell<Option<Denial>>,
-    /// The one task that waits: the request's, its body's or its tunnel's, in turn.
+    /// The one task that waits: the request's, its answer's, its tunnel's or that of the rest
+    /// of its body, in turn.
     waker: RefCell<Option<Waker>>,
     /// What the answer is sent on, once it is.
     answer: RefCell<Option<Answering>>,

@@ -150,8 +150,13 @@ impl Pace {
     /// More of that message's body has been taken.
     pub fn body_goes_on(&self, message: u32) {
         if self.taken.load(Relaxed) == message {
-            self.since.store(NOT_WAITED, Relaxed);
+            self.stream_goes_on();
         }
+    }
+
+    /// The same in HTTP/2, of a stream that has been answered: the connection does not idle.
+    pub fn stream_goes_on(&self) {
+        self.since.store(NOT_WAITED, Relaxed);
     }
 
     /// That message's body is whole, or nobody takes it any more: what comes now may be the

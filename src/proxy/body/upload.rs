@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,9 +15,11 @@ use tokio::time::Instant;
 
 use super::{BodyError, BodyErrorBox, EndBy};
 use crate::code::Code;
-use crate::net::Pace;
 use crate::net::deadline::{Alarm, Phase};
+use crate::net::{Pace, Peer};
+use crate::proxy::context::Held;
 use crate::proxy::headers::clean_trailers;
+use crate::proxy::revoke::Revocable;
 use crate::proxy::version::drop_from_trailers;
 use crate::telemetry::metrics::{Deadline, WorkerMetrics};
 
@@ -38,7 +40,7 @@ struct Upload {
 }
 
 /// How far an upload has come, for who waits for the answer.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(in crate::proxy) struct UploadProgress {
     /// Why it failed.
     pub(in crate::proxy) fault: Cell<Option<Code>>,
@@ -52,8 +54,21 @@ pub(in crate::proxy) struct UploadProgress {
     pub(in crate::proxy) end_by: Cell<Option<EndBy>>,
     /// There is somebody who reads it.
     taken: Cell<bool>,
-    /// The client's connection, once it is answered and goes on, and the message's number.
-    rest: RefCell<Option<(Arc<Pace>, u32)>>,
+    /// The task that waits for more of it.
+    waker: RefCell<Option<Waker>>,
+    /// What is left of it, once it is answered and goes on.
+    rest: RefCell<Option<Box<Rest>>>,
+}
+
+/// The rest of an upload that was answered before its end. It is of the request still.
+struct Rest {
+    peer: Rc<Peer>,
+    /// Which message of the connection it belongs to, where that has one at a time.
+    message: Option<u32>,
+    /// Where it is to end with the token.
+    revocable: Option<Rc<Revocable>>,
+    /// Given up with it. `None` where the request has failed: the rest is wanted no more.
+    held: Option<Held>,
 }
 
 impl UploadProgress {
@@ -68,13 +83,48 @@ impl UploadProgress {
     }
 
     /// It has been answered before its end: none of what the client sends of it is a next
-    /// request.
-    pub(in crate::proxy) fn leave_open(&self, client: &Arc<Pace>) {
-        if self.taken.get() {
-            let message = client.leave_body_taken();
-            *self.rest.borrow_mut() = Some((Arc::clone(client), message));
-        } else {
-            client.leave_body_open();
+    /// request. Where it may go on, it keeps what its request takes up, and its token's end.
+    pub(in crate::proxy) fn leave_open(
+        &self,
+        peer: &Rc<Peer>,
+        goes_on: Option<(Held, Option<Rc<Revocable>>)>,
+    ) {
+        if !self.taken.get() {
+            if !peer.http2 {
+                peer.pace.leave_body_open();
+            }
+            return;
+        }
+        let (held, revocable) = goes_on.unzip();
+        *self.rest.borrow_mut() = Some(Box::new(Rest {
+            peer: Rc::clone(peer),
+            message: (!peer.http2).then(|| peer.pace.leave_body_taken()),
+            revocable: revocable.flatten(),
+            held,
+        }));
+        // Who takes it waits for less from now on.
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    /// Why the rest of it is not to be taken, where that is so.
+    fn poll_unwanted(&self, cx: &Context<'_>) -> Option<(Code, BodyError)> {
+        let rest = self.rest.borrow();
+        let rest = rest.as_ref()?;
+        if rest.held.is_none() {
+            return Some((Code::ClientClosed, BodyError::Unwanted));
+        }
+        match rest.revocable.as_ref()?.poll(cx) {
+            Poll::Ready(denial) => Some((denial.code(), BodyError::Revoked(denial.code()))),
+            Poll::Pending => None,
+        }
+    }
+
+    fn wait(&self, cx: &Context<'_>) {
+        let mut waker = self.waker.borrow_mut();
+        if !waker.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
+            *waker = Some(cx.waker().clone());
         }
     }
 
@@ -85,14 +135,21 @@ impl UploadProgress {
     }
 
     fn rest_goes_on(&self) {
-        if let Some((client, message)) = &*self.rest.borrow() {
-            client.body_goes_on(*message);
+        if let Some(rest) = &*self.rest.borrow() {
+            let pace = &rest.peer.pace;
+            match rest.message {
+                Some(message) => pace.body_goes_on(message),
+                None => pace.stream_goes_on(),
+            }
         }
     }
 
     fn end_rest(&self, whole: bool) {
-        if let Some((client, message)) = self.rest.take() {
-            client.body_ended(message, whole);
+        self.rest_goes_on();
+        if let Some(rest) = self.rest.take()
+            && let Some(message) = rest.message
+        {
+            rest.peer.pace.body_ended(message, whole);
         }
     }
 }
@@ -148,9 +205,13 @@ impl Upload {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         self.progress.begun.set(true);
+        if let Some((code, error)) = self.progress.poll_unwanted(cx) {
+            return self.fail(code, error);
+        }
         let frame = match Pin::new(&mut self.incoming).poll_frame(cx) {
             Poll::Ready(frame) => frame,
             Poll::Pending => {
+                self.progress.wait(cx);
                 let since = *self.waiting_since.get_or_insert_with(Instant::now);
                 let idle = self.idle.map(|idle| EndBy {
                     by: since + idle,

@@ -156,7 +156,7 @@ impl WorkerMetrics {
         self.in_flight.opened.add(1);
     }
 
-    /// Its answer ended, or it was given up.
+    /// Its answer and its body ended, or it was given up.
     pub fn request_ended(&self) {
         self.in_flight.closed.add(1);
     }

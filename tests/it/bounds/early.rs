@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::support::http2::frames::{DATA, END_HEADERS, END_STREAM, Frames, HEADERS, literal};
 use crate::support::recorder::ok;
 use crate::support::{ALICE, Client, Gate, Recorder, eventually};
 
@@ -33,6 +34,25 @@ fn answered(upstream: &Recorder, timeouts: &str, length: usize) -> (Gate, Client
     ));
     let reply = client.reply("POST");
     assert_eq!((reply.status, reply.text().as_str()), (200, "early"));
+    (gate, client)
+}
+
+/// The same over HTTP/2, on stream 1.
+fn answered_stream(upstream: &Recorder, timeouts: &str) -> (Gate, Frames) {
+    let gate = Gate::builder()
+        .before(upstream)
+        .section(&format!("[timeouts]\n{timeouts}"))
+        .start();
+    let mut client = Frames::connect(gate.address());
+    let head = literal(&[
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":path", "/any"),
+        (":authority", "x"),
+        ("authorization", &ALICE.basic()),
+    ]);
+    assert!(client.send(HEADERS, END_HEADERS, 1, &head));
+    assert_eq!(client.answer(1, BOUND).status(1), Some(200));
     (gate, client)
 }
 
@@ -132,6 +152,45 @@ fn one_that_never_ends_has_the_deadline_of_the_whole() {
         (upstream.open() == 0).then_some(())
     });
     drop(gate);
+}
+
+#[test]
+fn one_that_is_silent_has_the_deadline_of_the_whole() {
+    let upstream = early();
+    let (_gate, mut client) = answered(&upstream, "total = \"1s\"", 100);
+    assert!(client.ends_within(BOUND));
+    eventually("what was begun upstream is ended", BOUND, || {
+        (upstream.open() == 0).then_some(())
+    });
+}
+
+#[test]
+fn a_stream_is_not_hurried() {
+    let upstream = early();
+    let (_gate, mut client) = answered_stream(&upstream, "keep_alive = \"1s\"");
+    for _ in 0..20 {
+        assert!(client.send(DATA, 0, 1, b"x"));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert!(client.send(DATA, END_STREAM, 1, b""));
+    eventually("the upload comes whole", BOUND, || {
+        let requests = upstream.requests();
+        (requests.len() == 1 && requests[0].body == b"x".repeat(20)).then_some(())
+    });
+}
+
+#[test]
+fn a_stream_that_never_ends_has_the_deadline_of_the_whole() {
+    let upstream = early();
+    let (_gate, mut client) = answered_stream(&upstream, "total = \"1500ms\"");
+    let began = Instant::now();
+    while upstream.open() > 0 && began.elapsed() < BOUND {
+        client.send(DATA, 0, 1, b"x");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let took = began.elapsed();
+    assert!(took < BOUND, "{took:?}");
+    assert!(took > Duration::from_secs(1), "{took:?}");
 }
 
 /// Nobody takes the body, so that nobody sees its end: what comes behind it is not an upload

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{assert_limited, catalog, holders};
 use crate::support::http2::client::Http2;
+use crate::support::http2::frames::{DATA, END_HEADERS, END_STREAM, Frames, HEADERS, literal};
 use crate::support::http2::run;
 use crate::support::recorder::ok;
 use crate::support::{ALICE, BOB, Client, Gate, Recorder, eventually};
@@ -186,4 +187,57 @@ fn a_reload_changes_the_bound_and_keeps_who_is_inside() {
         is_in.then_some(())
     });
     assert_limited(&gate.read_as(&ALICE, "/v1/items"));
+}
+
+/// Answers each request by its head alone, and then reads its body.
+fn early() -> Recorder {
+    Recorder::scripted(|wire| {
+        while let Some(head) = wire.head() {
+            wire.send(ok("early"));
+            if wire.body(head).is_none() {
+                return;
+            }
+        }
+    })
+}
+
+#[test]
+fn an_upload_that_goes_on_after_its_answer_keeps_its_place() {
+    let upstream = early();
+    let gate = gate(&upstream, 1);
+    let mut client = gate.connect();
+    client.send(format!(
+        "POST /v1/items HTTP/1.1\r\nHost: x\r\nAuthorization: {}\r\nContent-Length: 4\r\n\r\n",
+        ALICE.basic()
+    ));
+    assert_eq!(client.reply("POST").text(), "early");
+    for _ in 0..3 {
+        assert_limited(&gate.read_as(&ALICE, "/v1/items"));
+    }
+    assert_eq!(gate.read_as(&BOB, "/v1/items").status, 200);
+    client.send("body");
+    becomes_free(&gate);
+}
+
+#[test]
+fn a_stream_that_goes_on_after_its_answer_keeps_its_place() {
+    let upstream = early();
+    let gate = gate(&upstream, 1);
+    let mut client = Frames::connect(gate.address());
+    let head = literal(&[
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":path", "/v1/items"),
+        (":authority", "x"),
+        ("authorization", &ALICE.basic()),
+    ]);
+    assert!(client.send(HEADERS, END_HEADERS, 1, &head));
+    let answer = client.answer(1, Duration::from_secs(10));
+    assert_eq!(answer.status(1), Some(200));
+    for _ in 0..3 {
+        assert_limited(&gate.read_as(&ALICE, "/v1/items"));
+    }
+    assert_eq!(gate.read_as(&BOB, "/v1/items").status, 200);
+    assert!(client.send(DATA, END_STREAM, 1, b"body"));
+    becomes_free(&gate);
 }

@@ -6,6 +6,7 @@ use super::{Issued, Operator};
 use crate::support::fixture::digest;
 use crate::support::http2::client::{Http2, empty};
 use crate::support::http2::run;
+use crate::support::recorder::ok;
 use crate::support::{ALICE, BOB, Client, Gate, Recorder, Wire, eventually};
 
 /// Within what a running request ends with its token.
@@ -71,7 +72,7 @@ impl End {
     }
 }
 
-/// `/any/slow` is answered with a body that never ends, chunked, or of a length where the
+/// `/any/early` is answered before its body is read; `/any/slow` is answered with a body that never ends, chunked, or of a length where the
 /// query says so; `/any/large` with one that comes as fast as it is taken; `/ws` is a
 /// tunnel that echoes; all else is never answered.
 fn serve(wire: &mut Wire) {
@@ -100,6 +101,10 @@ fn serve(wire: &mut Wire) {
         "/any/quiet" => {
             wire.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n");
             wire.hang();
+        }
+        "/any/early" => {
+            wire.send(ok("early"));
+            wire.body(head);
         }
         "/ws/room" => {
             wire.send(
@@ -321,4 +326,31 @@ fn an_http2_stream_ends_alone() {
         let other = connection.read_as(&BOB, "/v1/items").await;
         assert_eq!(other.status, 403, "the connection goes on");
     });
+}
+
+/// What comes of an upload after its answer comes under the token still.
+#[test]
+fn an_upload_that_goes_on_after_its_answer_ends_too() {
+    for (end, silent) in [
+        (End::Disabled, true),
+        (End::Deleted, false),
+        (End::Reset, false),
+    ] {
+        let upstream = Recorder::scripted(serve);
+        let gate = gate(&upstream, "end");
+        let mut operator = Operator::of(&gate);
+        let token = operator.create(&SCOPES);
+        let length = "Content-Length: 1000000\r\n";
+        let mut client = begun(&gate, "POST", "/any/early", &token.basic, length);
+        assert_eq!(client.reply("POST").text(), "early");
+        client.send("x");
+        assert_eq!(upstream.open(), 1);
+        end.call(&mut operator, &token);
+        eventually("the upstream is let go", BOUND, || {
+            if !silent {
+                client.try_send("x").ok();
+            }
+            (upstream.open() == 0).then_some(())
+        });
+    }
 }
