@@ -2,19 +2,28 @@
 //! not by another, judged by the code that judges requests.
 //!
 //! Only rules that change can make a difference: one that comes admits, or takes calls from
-//! a wider rule; one that goes leaves them to it. So for each such rule one path is tried
-//! that it matches, and one that it and another rule both match.
+//! a wider rule; one that goes leaves them to it. So for each such rule the paths are tried
+//! that it matches, and those that it and another rule both match.
+//!
+//! Of all of these a few are enough, for the rest are judged alike: each number of segments up
+//! to one more than any rule has, with and without a trailing slash where a `{*name}` leaves
+//! that open; in place of `{sid}` what is the caller's own, and what is not; and each method
+//! that a rule names, with one that none does. Elsewhere stands a text that is no literal:
+//! whatever rule it meets, every other text in its place meets too.
 
-use std::collections::{BTreeSet, HashSet};
+mod trials;
+
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use http::Method;
 
+use self::trials::{Trial, fillings, told};
 use super::{Denial, Permit, authorize_under, public_under};
-use crate::catalog::template::{Methods, Rule, Template};
+use crate::catalog::template::{Rule, Template};
 use crate::catalog::{Catalog, VersionId};
 use crate::code::Code;
-use crate::token::{ScopeId, State, Token};
+use crate::token::{State, Token};
 
 /// What changes for a token.
 #[derive(Clone, Debug, Default)]
@@ -28,9 +37,10 @@ pub struct Difference {
 /// Calls that change together.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// The methods; `*` alone where it is any.
+    /// The methods; `*` alone where it is any, and [`Call::OTHERS`] for all that no rule names.
     pub methods: Vec<String>,
-    /// The paths, as a template.
+    /// The paths, as a template: `{sid}` is the caller's own, and `{other}` any other in its
+    /// place. Of a last `{*name}`, some number of segments at least.
     pub path: String,
     /// The rule that admits them under the one version, as written.
     pub rule: Arc<str>,
@@ -44,6 +54,11 @@ pub struct Call {
     pub upgrade: bool,
     /// Of which scopes one would help there, sorted; mostly none.
     pub required_scopes: Vec<Arc<str>>,
+}
+
+impl Call {
+    /// Stands for the methods that no rule names; it is none itself.
+    pub const OTHERS: &str = "(others)";
 }
 
 /// What judges the calls of a token.
@@ -62,17 +77,8 @@ pub struct Side<'c> {
 pub struct Comparison<'c> {
     sides: [Side<'c>; 2],
     trials: Vec<Trial>,
-}
-
-/// Calls of one path that are tried.
-#[derive(Debug)]
-struct Trial {
-    methods: Vec<Method>,
-    /// All usual methods stand for any.
-    any: bool,
-    template: Template,
-    /// The scopes that admit on one side at least: nothing changes for a token without.
-    scopes: Vec<ScopeId>,
+    /// What is tried for any method; the last is one that no rule names.
+    every: Vec<Method>,
 }
 
 /// What changes for a token that goes from one version to another; its state plays no part.
@@ -92,79 +98,15 @@ pub fn compare(catalog: &Catalog, token: &Token, from: VersionId, to: VersionId)
         version: Some(version),
         named: false,
     });
-    let held = held_rules(catalog, token);
-    let held: Vec<&Rule> = held.iter().collect();
-    Comparison::between(sides, &changing, &held).of(token)
-}
-
-/// The rules of the token's scopes.
-fn held_rules(catalog: &Catalog, token: &Token) -> Vec<Rule> {
+    // Those of scopes that the token does not hold too: a call that they take is lost.
     let scopes = catalog.categories.iter().flat_map(|c| &c.scopes);
-    let held = scopes.filter(|scope| token.scopes.contains(scope.number));
-    let rules = held.flat_map(|scope| &scope.rules);
-    rules.filter_map(|rule| rule.parse().ok()).collect()
+    let all = scopes.flat_map(|scope| &scope.rules);
+    let all: Vec<Rule> = all.filter_map(|rule| rule.parse().ok()).collect();
+    let all: Vec<&Rule> = all.iter().collect();
+    Comparison::between(sides, &changing, &all).of(token)
 }
 
-impl<'c> Comparison<'c> {
-    /// Compares two sides, whose numbers of scopes and versions are the same. `changing` are
-    /// the rules that only one of them has; `others` are those by which tokens may call what
-    /// these leave or take.
-    #[must_use]
-    pub fn between(sides: [Side<'c>; 2], changing: &[&Rule], others: &[&Rule]) -> Self {
-        let mut tried = HashSet::new();
-        let mut comparison = Self {
-            sides,
-            trials: Vec::new(),
-        };
-        for rule in changing {
-            comparison.add(&rule.methods, rule.template.clone(), &mut tried);
-            for other in others {
-                let methods = rule.methods.common(&other.methods);
-                if let Some((methods, both)) = methods.zip(rule.template.overlap(&other.template)) {
-                    comparison.add(&methods, both, &mut tried);
-                }
-            }
-        }
-        comparison
-    }
-
-    /// Notes the calls of a template on which the sides differ.
-    fn add(
-        &mut self,
-        methods: &Methods,
-        template: Template,
-        tried: &mut HashSet<(Method, String)>,
-    ) {
-        // No SID has a space, so no rule names this one.
-        let path = template.example(" ");
-        let (any, methods) = match methods {
-            Methods::Any => (true, &Methods::USUAL[..]),
-            Methods::Listed(listed) => (false, &listed[..]),
-        };
-        let mut is_new = |method: &&Method| tried.insert(((*method).clone(), path.clone()));
-        let mut scopes = BTreeSet::new();
-        let mut differ = |method: &&Method| {
-            let [one, other] = self.sides.map(|side| side.admitting(method, &path));
-            let all = one.iter().chain(&other).flat_map(|(scopes, _)| scopes);
-            scopes.extend(all.map(|(scope, _)| *scope));
-            one != other
-        };
-        let methods: Vec<Method> = methods
-            .iter()
-            .filter(|method| is_new(method))
-            .filter(|method| differ(method))
-            .cloned()
-            .collect();
-        if !methods.is_empty() {
-            self.trials.push(Trial {
-                methods,
-                any,
-                template,
-                scopes: scopes.into_iter().collect(),
-            });
-        }
-    }
-
+impl Comparison<'_> {
     /// What changes for a token from the first side to the second; its state and its version
     /// play no part.
     #[must_use]
@@ -176,62 +118,86 @@ impl<'c> Comparison<'c> {
                 ..token.clone()
             })
         });
+        let held = |trial: &&Trial| trial.scopes.iter().any(|s| token.scopes.contains(*s));
+        let trials: Vec<&Trial> = self.trials.iter().filter(held).collect();
+        let account = token.account.as_deref();
+        let own: Vec<&str> = [Some(&token.sid), account]
+            .into_iter()
+            .flatten()
+            .map(|sid| sid.as_str())
+            .collect();
+        let mut tried = HashSet::new();
         let mut difference = Difference::default();
-        for trial in &self.trials {
-            let mut scopes = trial.scopes.iter();
-            if scopes.any(|scope| token.scopes.contains(*scope)) {
-                self.attempt(trial, &tokens, &mut difference);
+        // What is not the caller's own comes last: a plain parameter says it better.
+        for others in [false, true] {
+            for trial in &trials {
+                for sids in fillings(trial.path.sids(), &own) {
+                    if sids.contains(&None) == others {
+                        self.attempt(trial, &sids, &tokens, &mut tried, &mut difference);
+                    }
+                }
             }
         }
-        let Difference { gains, loses } = &mut difference;
-        for calls in [gains, loses] {
-            calls.sort_by(|a, b| (a.line, &a.path).cmp(&(b.line, &b.path)));
+        let every: Vec<String> = self.every.iter().map(|m| self.name(m)).collect();
+        for calls in [&mut difference.gains, &mut difference.loses] {
+            join(calls, &every);
         }
         difference
     }
 
-    /// Tries one path of the template by each of the methods.
-    fn attempt(&self, trial: &Trial, tokens: &[Arc<Token>; 2], difference: &mut Difference) {
+    /// Tries a path by each of the methods by which it was not; `None` is a SID that is not
+    /// the token's.
+    fn attempt(
+        &self,
+        trial: &Trial,
+        sids: &[Option<&str>],
+        tokens: &[Arc<Token>; 2],
+        tried: &mut HashSet<(Method, String)>,
+        difference: &mut Difference,
+    ) {
         let [before, after] = &self.sides;
         let [was, is] = tokens;
-        let path = trial.template.example(was.sid.as_str());
-        let template = trial.template.to_string();
+        let filled = |at: usize| sids.get(at).copied().flatten();
+        let path = trial.path.example(|at| filled(at).unwrap_or(Template::ANY));
+        let template = told(&trial.template, sids);
         let [mut gained, mut lost] = [Vec::new(), Vec::new()];
         for method in &trial.methods {
             // Where a public rule admits, it is by no token's rights.
-            if after.is_public(method, &path) {
+            if !tried.insert((method.clone(), path.clone())) || after.is_public(method, &path) {
                 continue;
             }
             let judge = |upgrade| {
                 let first = before.judge(was, method, &path, upgrade);
                 [first, after.judge(is, method, &path, upgrade)]
             };
+            let name = self.name(method);
             match judge(false) {
                 [Err(denial), Ok(permit)] => {
-                    note(&mut gained, method, &template, &permit, Some(&denial));
+                    note(&mut gained, name, &template, &permit, Some(&denial));
                 }
                 [Ok(permit), Err(denial)] => {
-                    note(&mut lost, method, &template, &permit, Some(&denial));
+                    note(&mut lost, name, &template, &permit, Some(&denial));
                 }
                 [Ok(_), Ok(_)] => {
                     match judge(true).map(|permit| permit.ok().filter(Permit::allows_upgrade)) {
-                        [None, Some(permit)] => {
-                            note(&mut gained, method, &template, &permit, None);
-                        }
-                        [Some(permit), None] => note(&mut lost, method, &template, &permit, None),
+                        [None, Some(permit)] => note(&mut gained, name, &template, &permit, None),
+                        [Some(permit), None] => note(&mut lost, name, &template, &permit, None),
                         _ => {}
                     }
                 }
                 [Err(_), Err(_)] => {}
             }
         }
-        for call in gained.iter_mut().chain(&mut lost) {
-            if trial.any && call.methods.len() == Methods::USUAL.len() {
-                call.methods = vec!["*".to_owned()];
-            }
-        }
         difference.gains.extend(gained);
         difference.loses.extend(lost);
+    }
+
+    /// What a method that was tried stands for.
+    fn name(&self, method: &Method) -> String {
+        if self.every.last() == Some(method) {
+            return Call::OTHERS.to_owned();
+        }
+        method.to_string()
     }
 }
 
@@ -255,28 +221,13 @@ impl Side<'_> {
         let (token, named) = (Arc::clone(token), Ok(self.name()));
         authorize_under(self.catalog, token, named, method, path, upgrade)
     }
-
-    /// What admits a call: the scopes, each with whether it tunnels, and the SID that has to
-    /// be the caller's.
-    fn admitting<'p>(&self, method: &Method, path: &'p str) -> Option<Admitting<'p>> {
-        let version = match self.catalog.version(self.version) {
-            None if self.version.is_some() => return None,
-            version => version.map(|v| v.number),
-        };
-        let found = self.catalog.routes.find(method, path, version)?;
-        let grants = found.route.grants.iter();
-        let scopes = grants.map(|grant| (grant.scope, grant.upgrade)).collect();
-        Some((scopes, found.sid))
-    }
 }
-
-type Admitting<'p> = (BTreeSet<(ScopeId, bool)>, Option<&'p str>);
 
 /// Adds a method to the calls that change in the same way, or begins new ones. Without a
 /// denial it is their upgrades that change.
 fn note(
     calls: &mut Vec<Call>,
-    method: &Method,
+    method: String,
     path: &str,
     permit: &Permit,
     denial: Option<&Denial>,
@@ -285,7 +236,6 @@ fn note(
         return;
     };
     let code = denial.map_or(Code::Ok, Denial::code);
-    let method = method.to_string();
     let same = calls
         .iter_mut()
         .find(|call| call.rule == *permit.rule() && call.scope == *scope && call.code == code);
@@ -304,5 +254,41 @@ fn note(
     }
 }
 
+/// Sorts calls, and makes one of those that differ in nothing but methods: a `{*name}` is
+/// tried by several paths.
+fn join(calls: &mut Vec<Call>, every: &[String]) {
+    calls.sort_by(|a, b| order(a).cmp(&order(b)));
+    calls.dedup_by(|later, first| {
+        let same = order(later) == order(first);
+        if same {
+            for method in later.methods.drain(..) {
+                if !first.methods.contains(&method) {
+                    first.methods.push(method);
+                }
+            }
+        }
+        same
+    });
+    for call in calls {
+        if every.iter().all(|method| call.methods.contains(method)) {
+            call.methods = vec!["*".to_owned()];
+        }
+    }
+}
+
+/// All of a call but its methods: by the rule's line first, then by the path.
+fn order(call: &Call) -> impl Ord {
+    (
+        call.line,
+        call.path.as_str(),
+        &*call.rule,
+        &*call.scope,
+        (!call.upgrade, call.code.as_str()),
+        call.required_scopes.as_slice(),
+    )
+}
+
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

@@ -47,7 +47,11 @@ allow = [
 
 /// What changes, a line for each: sign, methods, path, scope, code, scopes that would help.
 fn told(scopes: &[&str], from: &str, to: &str) -> Vec<String> {
-    let catalog = Catalog::parse(Path::new("catalog.toml"), CATALOG, None).expect("no fault");
+    told_of(CATALOG, scopes, from, to)
+}
+
+fn told_of(catalog: &str, scopes: &[&str], from: &str, to: &str) -> Vec<String> {
+    let catalog = Catalog::parse(Path::new("catalog.toml"), catalog, None).expect("no fault");
     let number = |id: &&str| catalog.scope_number(id).expect("known");
     let token = Token {
         sid: Sid::parse(b"IRme").expect("a SID"),
@@ -128,5 +132,59 @@ fn a_rule_that_takes_calls_from_a_wider_one_is_found_where_they_cross() {
             "+ * /{any}/two b no_route ",
             "+ GET /deep/{x}/{y} b scope_not_granted a",
         ]
+    );
+}
+
+const OTHER_SCOPES: &str = r#"
+[versions]
+latest = "2"
+[[versions.version]]
+id = "2"
+[[versions.version]]
+id = "1"
+[[category]]
+name = "All"
+[[category.scope]]
+id = "a"
+allow = [
+    { rule = "GET /a/{x}", versions = ["1"] },
+    "GET /{x}/{y}",
+    "GET /accounts/{*rest}",
+    { rule = "GET /accounts/{sid}/orders", versions = ["1"] },
+    "GET /files/{id}",
+    { rule = "GET /files/{*path}", versions = ["2"] },
+    { rule = "GET /z/~any~/{y}", versions = ["1"] },
+    { rule = "GET /z/{x}/{y}", versions = ["2"] },
+    { rule = "* /any", versions = ["2"] },
+    "GET,SEARCH /any",
+]
+[[category.scope]]
+id = "b"
+allow = ["GET /{y}/b", "PURGE /purge"]
+"#;
+
+#[test]
+fn every_kind_of_call_that_a_changed_rule_is_for_is_tried() {
+    assert_eq!(
+        told_of(OTHER_SCOPES, &["a"], "1", "2"),
+        [
+            // Another's, where the rule with {sid} is gone.
+            "+ GET /accounts/{other}/orders a sid_mismatch ",
+            // Of one segment, they were admitted before.
+            "+ GET /files/{*path} a no_route ",
+            // Whatever literal stands beside it.
+            "+ GET /z/{x}/{y} a no_route ",
+            // By a method that no other rule names, too.
+            "+ HEAD,POST,PUT,PATCH,DELETE,OPTIONS,PURGE,(others) /any a no_route ",
+            // To a scope that the token does not hold.
+            "- GET /a/b a scope_not_granted b",
+        ]
+    );
+    let both = told_of(OTHER_SCOPES, &["a", "b"], "1", "2");
+    assert!(!both.iter().any(|call| call.contains("/a/b")), "{both:?}");
+    let back = told_of(OTHER_SCOPES, &["a"], "2", "1");
+    assert!(
+        back.contains(&"- GET /accounts/{other}/orders a sid_mismatch ".to_owned()),
+        "{back:?}"
     );
 }

@@ -32,8 +32,9 @@ impl Methods {
 }
 
 impl Template {
-    /// Stands for any value of a parameter: no literal that anyone would write.
-    pub const ANY: &str = "~any~";
+    /// Stands for any value of a parameter, and for a SID that is nobody's. It has a space, so
+    /// no literal is it.
+    pub const ANY: &str = " any";
 
     /// The paths that both match, if there are any. A name may stand in it twice: once from
     /// each.
@@ -58,15 +59,43 @@ impl Template {
         }
     }
 
-    /// A path that it matches, with this SID.
+    /// The template once for each number of segments that it is for, up to `most`: a last
+    /// `{*name}` becomes that many `{name}`, without and with a trailing slash.
     #[must_use]
-    pub fn example(&self, sid: &str) -> String {
+    pub fn lengths(&self, most: usize) -> Vec<Self> {
+        let Some((Segment::Rest(name), before)) = self.segments().split_last() else {
+            return vec![self.clone()];
+        };
+        let mut segments = before.to_vec();
+        let mut all = Vec::new();
+        loop {
+            segments.push(Segment::Parameter(name.clone()));
+            all.push(Self(segments.clone()));
+            if segments.len() >= most {
+                return all;
+            }
+            let slash = Segment::Literal(Box::default());
+            all.push(Self(segments.iter().cloned().chain([slash]).collect()));
+        }
+    }
+
+    /// How often `{sid}` stands in it: twice where two templates have it in two places.
+    #[must_use]
+    pub fn sids(&self) -> usize {
+        let sids = self.segments().iter();
+        sids.filter(|segment| **segment == Segment::Sid).count()
+    }
+
+    /// A path that it matches, with these SIDs, counted from 0.
+    #[must_use]
+    pub fn example<'s>(&self, sid: impl Fn(usize) -> &'s str) -> String {
         let mut path = String::new();
+        let mut sids = 0..;
         for segment in self.segments() {
             path.push('/');
             path.push_str(match segment {
                 Segment::Literal(text) => text,
-                Segment::Sid => sid,
+                Segment::Sid => sids.next().map_or(Self::ANY, &sid),
                 Segment::Parameter(_) | Segment::Rest(_) => Self::ANY,
             });
         }

@@ -161,6 +161,30 @@ fn templates_overlap_where_a_path_fits_both() {
     }
 }
 
+#[test]
+fn a_rest_stands_for_each_number_of_segments() {
+    let lengths = |text: &str, most| -> Vec<String> {
+        let template: Template = text.parse().expect("a template");
+        template
+            .lengths(most)
+            .iter()
+            .map(Template::to_string)
+            .collect()
+    };
+    assert_eq!(lengths("/a/{x}", 4), ["/a/{x}"]);
+    assert_eq!(
+        lengths("/a/{*x}", 4),
+        [
+            "/a/{x}",
+            "/a/{x}/",
+            "/a/{x}/{x}",
+            "/a/{x}/{x}/",
+            "/a/{x}/{x}/{x}"
+        ]
+    );
+    assert_eq!(lengths("/a/{*x}", 1), ["/a/{x}"]);
+}
+
 proptest! {
     #[test]
     fn any_text_is_a_rule_or_a_fault(text in "[A-Z,*]{0,6} ?[a-b{}*/.%0-9é]{0,12}") {

@@ -119,7 +119,10 @@ impl<'m> Effects<'m> {
             ] {
                 for call in calls.iter().flat_map(shown_calls) {
                     let versions: &mut Vec<&str> = side.entry(call).or_default();
-                    versions.extend(shown.map(|version| &*version.id));
+                    let shown = shown.map(|version| &*version.id);
+                    // Calls that were refused for two reasons are one line here.
+                    let shown = shown.filter(|id| versions.last() != Some(id));
+                    versions.extend(shown);
                 }
             }
         }

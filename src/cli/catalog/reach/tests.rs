@@ -195,3 +195,55 @@ fn upgrades_alone_are_told_too() {
         ["+ GET /c", "+ upgrades of GET /a/live"]
     );
 }
+
+/// A scope of a hand with these rules.
+fn hand(rules: &str) -> String {
+    format!(
+        "\n[[category]]\nname = \"B\"\n[[category.scope]]\nid = \"b\"\nallow = [\n    {rules},\n]\n"
+    )
+}
+
+#[test]
+fn what_a_wider_rule_gives_of_other_accounts_is_told() {
+    let bound = draft("  /p/{Sid}/orders:\n    get: {tags: [A]}\n", None);
+    let other = draft("  /x:\n    get: {tags: [A]}\n", None);
+    let text = bound.render() + &hand("\"GET /p/{*rest}\"");
+    let gone = merged(&text, &other);
+    assert_eq!(
+        told(&gone, "me", None, &["a:read", "b"]),
+        ["+ GET /p/{other}/orders", "+ GET /x"]
+    );
+    assert_eq!(
+        of_scope(&gone, "b"),
+        ["+ GET /p/{other}/orders", "+ GET /p/{sid}/orders"]
+    );
+    let back = merged(&gone.text, &bound);
+    assert_eq!(
+        told(&back, "me", None, &["a:read", "b"]),
+        ["- GET /p/{other}/orders", "- GET /x"]
+    );
+}
+
+#[test]
+fn what_a_rest_adds_behind_a_narrower_rule_is_told() {
+    let one = "  /files/{id}:\n    get: {tags: [A]}\n";
+    let all = format!("{one}  /files/{{path+}}:\n    get: {{tags: [A]}}\n");
+    let text = draft(one, None).render();
+    let merge = merged(&text, &draft(&all, None));
+    assert_eq!(
+        told(&merge, "me", None, &["a:read"]),
+        ["+ GET /files/{*path}"]
+    );
+    let back = merged(&merge.text, &draft(one, None));
+    assert_eq!(
+        told(&back, "me", None, &["a:read"]),
+        ["- GET /files/{*path}"]
+    );
+    // One segment and a slash is all that is new.
+    let text = text + &hand("\"GET /files/{a}/{b}\", \"GET /files/{a}/{b}/{*more}\"");
+    let merge = merged(&text, &draft(&all, None));
+    assert_eq!(
+        told(&merge, "me", None, &["a:read", "b"]),
+        ["+ GET /files/{*path}"]
+    );
+}
