@@ -27,9 +27,9 @@ impl Reach {
     }
 }
 
-/// What tokens have in common for which the same changes: version, scopes, and the SID where
-/// rules name it.
-type Alike = (Option<VersionId>, Vec<ScopeId>, Option<Sid>);
+/// What tokens have in common for which the same changes: version, scopes, and the SID with
+/// the account where one of the two is not like any other.
+type Alike = (Option<VersionId>, Vec<ScopeId>, Option<(Sid, Option<Sid>)>);
 
 /// What changes, for whoever is asked about.
 pub(super) struct Effects<'m> {
@@ -38,43 +38,46 @@ pub(super) struct Effects<'m> {
     comparisons: HashMap<(Option<VersionId>, bool), Comparison<'m>>,
     /// What was found already.
     known: HashMap<Alike, Rc<Reach>>,
-    named_by_rules: HashSet<&'m str>,
+    /// The literals of all rules, the public ones too.
+    literals: HashSet<Box<str>>,
 }
 
 impl<'m> Effects<'m> {
     pub(super) fn of(merge: &'m Merge) -> Self {
-        let segments = merge.rules.all.iter().flat_map(|r| r.template.segments());
+        let public = merge.before.public.iter().chain(&merge.after.public);
+        let public: Vec<Rule> = public.filter_map(|rule| rule.parse().ok()).collect();
+        let rules = merge.rules.all.iter().chain(&public);
+        let segments = rules.flat_map(|rule| rule.template.segments());
         let literals = segments.filter_map(|segment| match segment {
-            Segment::Literal(text) => Some(&**text),
+            Segment::Literal(text) => Some(text.clone()),
             _ => None,
         });
         Self {
             merge,
             comparisons: HashMap::new(),
             known: HashMap::new(),
-            named_by_rules: literals.collect(),
+            literals: literals.collect(),
         }
     }
 
     /// What the token gains and loses: under its own version or, where requests can name
     /// theirs, under each.
     pub(super) fn of_token(&mut self, token: &Token) -> Rc<Reach> {
-        let after = &self.merge.after;
-        let sid = token.sid.as_str();
-        let is_odd = self.named_by_rules.contains(sid)
-            || after.ignored_suffixes.iter().any(|s| sid.ends_with(&**s));
         let scopes: Vec<ScopeId> = token.scopes.iter().collect();
-        let key = (token.version, scopes, is_odd.then_some(token.sid));
+        let account = token.account.as_deref().copied();
+        let is_odd = self.is_odd(token.sid) || account.is_some_and(|sid| self.is_odd(sid));
+        let key = (
+            token.version,
+            scopes,
+            is_odd.then_some((token.sid, account)),
+        );
         if let Some(known) = self.known.get(&key) {
             return Rc::clone(known);
         }
-        let can_name = after.version_header.is_some() || !after.version_query.is_empty();
-        let reach = if can_name && !after.versions.is_empty() {
-            let all = after.versions.iter().map(|v| v.number);
-            let all: Vec<VersionId> = all.collect();
-            self.reach(token, all.into_iter().map(|v| (Some(v), true)))
+        let reach = if self.can_name() {
+            self.reach(token, self.each_version())
         } else {
-            self.reach(token, [(token.version, false)])
+            self.reach(token, vec![(token.version, false)])
         };
         let reach = Rc::new(reach);
         self.known.insert(key, Rc::clone(&reach));
@@ -83,8 +86,10 @@ impl<'m> Effects<'m> {
 
     /// What whoever holds the scope gains and loses, under each version.
     pub(super) fn of_scope(&mut self, scope: ScopeId) -> Reach {
+        let mut sids = (0_usize..).filter_map(|n| Sid::parse(format!("sid{n}").as_bytes()).ok());
+        let plain = sids.find(|sid| !self.is_odd(*sid));
         let holder = Token {
-            sid: Sid::parse(b"~sid~").expect("a SID"),
+            sid: plain.expect("rules have an end"),
             digest: Digest::Sha256([0; 32]),
             state: State::Enabled,
             version: None,
@@ -92,20 +97,35 @@ impl<'m> Effects<'m> {
             account: None,
             texts: Box::new(Texts::default()),
         };
-        let versions = self.merge.after.versions.iter();
-        let mut versions: Vec<_> = versions.map(|v| (Some(v.number), false)).collect();
-        if versions.is_empty() {
-            versions.push((None, false));
-        }
-        self.reach(&holder, versions)
+        self.reach(&holder, self.each_version())
     }
 
-    fn reach(
-        &mut self,
-        token: &Token,
-        ways: impl IntoIterator<Item = (Option<VersionId>, bool)>,
-    ) -> Reach {
-        let ways: Vec<_> = ways.into_iter().collect();
+    /// Whether a rule may name this SID, or a path that ends in it would lose its end: then
+    /// it is not like any other.
+    fn is_odd(&self, sid: Sid) -> bool {
+        let (sid, suffixes) = (sid.as_str(), &self.merge.after.ignored_suffixes);
+        self.literals.contains(sid) || suffixes.iter().any(|s| sid.ends_with(&**s))
+    }
+
+    /// Whether requests can name their version.
+    fn can_name(&self) -> bool {
+        let after = &self.merge.after;
+        let by_any = after.version_header.is_some() || !after.version_query.is_empty();
+        by_any && !after.versions.is_empty()
+    }
+
+    /// Every version, and whether requests name it.
+    fn each_version(&self) -> Vec<(Option<VersionId>, bool)> {
+        let versions = self.merge.after.versions.iter();
+        let named = self.can_name();
+        let ways: Vec<_> = versions.map(|v| (Some(v.number), named)).collect();
+        if ways.is_empty() {
+            return vec![(None, false)];
+        }
+        ways
+    }
+
+    fn reach(&mut self, token: &Token, ways: Vec<(Option<VersionId>, bool)>) -> Reach {
         let mut gains = BTreeMap::new();
         let mut loses = BTreeMap::new();
         for &(version, named) in &ways {

@@ -247,3 +247,38 @@ fn what_a_rest_adds_behind_a_narrower_rule_is_told() {
         ["+ GET /files/{*path}"]
     );
 }
+
+#[test]
+fn tokens_that_rules_name_are_not_taken_for_others() {
+    let text = "[paths]\npublic = [\"GET /p/me/a\"]\n".to_owned()
+        + &draft("  /x:\n    get: {tags: [A]}\n", None).render()
+        + &hand("\"GET /p/we/a\"");
+    let next = "  /x:\n    get: {tags: [A]}\n  /p/{Sid}/a:\n    get: {tags: [A]}\n";
+    let merge = merged(&text, &draft(next, None));
+    let mut effects = Effects::of(&merge);
+    let gain = "+ GET /p/{sid}/a";
+    for (sid, account, told) in [
+        ("me", None, &[][..]),
+        ("you", None, &[gain]),
+        ("me", Some("we"), &[]),
+        ("me", Some("they"), &[gain]),
+        ("me", None, &[]),
+        ("you", Some("we"), &[gain]),
+    ] {
+        let mut token = token(&merge.after, sid, None, &["a:read"]);
+        token.account = account.map(|a: &str| Box::new(Sid::parse(a.as_bytes()).expect("a SID")));
+        assert_eq!(signed(&effects.of_token(&token)), told, "{sid} {account:?}");
+    }
+}
+
+#[test]
+fn a_scope_is_asked_for_as_its_tokens_are() {
+    let text = of_two_versions().text;
+    let text = text.replacen("latest = ", "header = \"IR-Version\"\nlatest = ", 1)
+        + "\n[paths]\npublic = [{ rule = \"GET /open\", versions = [\"16\"] }]\n";
+    let next = "  /old:\n    get: {tags: [Ads]}\n  /open:\n    get: {tags: [Ads]}\n";
+    let merge = merged(&text, &draft(next, Some("9")));
+    let gain = ["+ GET /open (version 9)"];
+    assert_eq!(told(&merge, "a", None, &["ads:read"]), gain);
+    assert_eq!(of_scope(&merge, "ads:read"), gain);
+}
