@@ -142,6 +142,14 @@ impl Versions {
         }
     }
 
+    /// Whether an import made the rule under this version. A mark without a version is of an
+    /// import that spoke of all that there were: of one that comes it says nothing.
+    fn marked(&self, scope: &ScopeAt, rule: &openapi::Rule, version: &str) -> bool {
+        let of_all = version.is_empty() || self.before.iter().any(|v| v == version);
+        scope.marks.contains(&rule.mark(Some(version)))
+            || (of_all && scope.marks.contains(&rule.mark(None)))
+    }
+
     /// How versions are written: not at all where they are all that there are.
     fn written(&self, versions: &[String]) -> Option<Vec<String>> {
         let all = self.after.iter().all(|v| versions.contains(v));
@@ -177,9 +185,7 @@ fn compare(
             if there.any(|(r, holds)| covering(r) && holds.contains(version)) {
                 continue;
             }
-            let marked = scope.marks.contains(&rule.mark(Some(version)))
-                || scope.marks.contains(&rule.mark(None));
-            if marked {
+            if versions.marked(scope, rule, version) {
                 let id = &scope.id;
                 let note = format!("`{rule}` was taken out of `{id}` by hand, and stays out");
                 plan.notes.push(note);
@@ -220,9 +226,7 @@ fn compare(
         let gone = |version: &String| {
             made.iter().all(|made| {
                 let still = wanted.iter().any(|w| covers(rule, &w.method, &w.template));
-                let marked = scope.marks.contains(&made.mark(Some(version)))
-                    || scope.marks.contains(&made.mark(None));
-                marked && !still
+                versions.marked(scope, made, version) && !still
             })
         };
         let dropped: Vec<String> = match made.as_slice() {
@@ -262,6 +266,12 @@ fn compare(
             }
         }
     }
+    if plan.version.is_some() {
+        let there = scope.rules.iter().flat_map(operations);
+        for rule in there.chain(wanted.iter().cloned()) {
+            limit_mark(&mut done.marks, &rule, &versions.before);
+        }
+    }
     let empty = done.rules.iter().all(Option::is_none) && done.added.is_empty();
     if empty && !scope.rules.is_empty() {
         plan.changes.push(Change::ScopeEmptied(scope.id.clone()));
@@ -279,12 +289,22 @@ fn forget(marks: &mut BTreeSet<String>, made: &openapi::Rule, versions: &Version
     for version in &versions.target {
         marks.remove(&made.mark(Some(version)));
     }
+    let others = versions
+        .after
+        .iter()
+        .filter(|v| !versions.target.contains(v));
+    limit_mark(marks, made, others);
+}
+
+/// Makes of the mark of a rule for every version one for each of these.
+fn limit_mark<'v>(
+    marks: &mut BTreeSet<String>,
+    made: &openapi::Rule,
+    versions: impl IntoIterator<Item = &'v String>,
+) {
     if marks.remove(&made.mark(None)) {
-        let others = versions
-            .after
-            .iter()
-            .filter(|v| !versions.target.contains(v));
-        marks.extend(others.map(|version| made.mark(Some(version))));
+        let versions = versions.into_iter();
+        marks.extend(versions.map(|version| made.mark(Some(version))));
     }
 }
 

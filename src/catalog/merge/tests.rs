@@ -280,6 +280,40 @@ fn a_version_comes_and_rules_are_limited_to_those_that_have_them() {
 }
 
 #[test]
+fn what_was_imported_before_there_were_versions_says_nothing_of_one_that_comes() {
+    let versions = "[versions]\nlatest = \"16\"\n[[versions.version]]\nid = \"16\"\n\n";
+    let text = versions.to_owned() + &draft(ADS, None).render();
+    let older = draft(
+        "  /ads:\n    get: {tags: [Ads]}\n    post: {tags: [Ads]}\n",
+        Some("15"),
+    );
+    let merge = merged(&text, &older);
+    assert_eq!(merge.notes, [""; 0]);
+    assert_eq!(
+        changes(&merge),
+        [
+            "+ version 15",
+            "~ rule ads:read: GET /ads/{id}: every version -> 16",
+        ]
+    );
+    assert_eq!(changes(&merged(&merge.text, &older)), [""; 0]);
+    // What 15 has from now on was never taken out of it.
+    let more = merged(&merge.text, &draft(ADS, Some("15")));
+    assert_eq!(more.notes, [""; 0]);
+    assert_eq!(
+        changes(&more),
+        ["~ rule ads:read: GET /ads/{id}: 16 -> every version"]
+    );
+    // A rule that was taken out by hand stays out of the version that it was taken out of.
+    let text = text.replace("    \"POST /ads\",\n", "");
+    let merge = merged(&text, &draft(ADS, Some("16")));
+    assert_eq!(
+        merge.notes,
+        ["`POST /ads` was taken out of `ads:write` by hand, and stays out"]
+    );
+}
+
+#[test]
 fn layouts_of_many_kinds_are_edited_or_refused_and_never_harmed() {
     let more = draft(&format!("{ADS}  /new:\n    get: {{tags: [Ads]}}\n"), None);
     let scope = |allow: &str| {
