@@ -4,6 +4,7 @@ mod around;
 mod item;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::rc::Rc;
 
 use super::operation::{Operation, Place};
 use super::reference::{Target, cycles, resolve};
@@ -52,6 +53,8 @@ pub(super) fn read(
         options,
         found,
         servers: HashMap::new(),
+        greedy: HashMap::new(),
+        checked: HashSet::new(),
         told: HashSet::new(),
         elsewhere: BTreeMap::new(),
         operations: Vec::new(),
@@ -69,6 +72,10 @@ struct Reader<'r, 't> {
     found: &'r mut Findings,
     /// What a `servers` list comes to.
     servers: HashMap<NodeId, Vec<Server>>,
+    /// The parameters of a list that may hold slashes.
+    greedy: HashMap<NodeId, Rc<[&'r str]>>,
+    /// Mappings whose keys were looked at: one may stand in many places.
+    checked: HashSet<NodeId>,
     /// What concerns many operations, and was told.
     told: HashSet<String>,
     /// Servers that `--server` leaves out: where they stand, and operations on them.
@@ -246,8 +253,11 @@ impl<'r> Reader<'r, '_> {
         )
     }
 
-    /// Notes a fault for each key of a mapping that was there before.
+    /// Notes a fault for each key of a mapping that was there before, once for each mapping.
     fn once(&mut self, node: NodeId) {
+        if !self.checked.insert(node) {
+            return;
+        }
         let mut seen: HashMap<&str, usize> = HashMap::new();
         let tree = self.tree;
         for (key, _) in tree.map(node).unwrap_or_default() {

@@ -1,5 +1,7 @@
 //! What of an operation stands around it: its server, and what its path parameters say.
 
+use std::rc::Rc;
+
 use super::super::reference::{Target, resolve};
 use super::super::server::{self, Server};
 use super::super::tree::{Flaw, NodeId};
@@ -16,49 +18,55 @@ impl<'r> Reader<'r, '_> {
         let mut names = Vec::new();
         let lists = [tree.under(operation, "parameters"), item.parameters];
         for node in lists.into_iter().flatten() {
-            let list = match resolve(tree, node)? {
-                Target::Node(list) => list,
-                Target::Outside(text) => {
-                    self.parameters_outside(node, text);
-                    continue;
-                }
-            };
-            let Some(all) = tree.list(list) else {
-                if !tree.is_null(list) {
-                    self.plays_none(list, "`parameters`", "a list");
-                }
-                continue;
-            };
-            for &parameter in all {
-                let parameter = match resolve(tree, parameter)? {
-                    Target::Node(parameter) => parameter,
-                    Target::Outside(text) => {
-                        self.parameters_outside(parameter, text);
-                        continue;
-                    }
-                };
-                if tree.map(parameter).is_none() {
-                    self.plays_none(parameter, "a parameter", "a mapping");
-                }
-                self.once(parameter);
-                if let Some(merge) = tree.under(parameter, MERGE) {
-                    let message = format!("`<<` plays no part: {NO_MERGE}");
-                    self.warn_once(tree.offset(merge), message);
-                }
-                let text = |key| {
-                    tree.under(parameter, key)
-                        .and_then(|node| tree.scalar(node))
-                };
-                if text("in") != Some("path") {
-                    continue;
-                }
-                let marks = ["x-multi-segment", "allowReserved"];
-                let marked = marks.iter().any(|mark| text(mark) == Some("true"));
-                if let Some(name) = text("name").filter(|_| marked) {
-                    names.push(name);
-                }
+            match resolve(tree, node)? {
+                Target::Node(list) => names.extend_from_slice(&self.greedy_of(list)?),
+                Target::Outside(text) => self.parameters_outside(node, text),
             }
         }
+        Ok(names)
+    }
+
+    /// Those of one list. It may be that of many operations, and is read once.
+    fn greedy_of(&mut self, list: NodeId) -> Result<Rc<[&'r str]>, Flaw> {
+        if let Some(names) = self.greedy.get(&list) {
+            return Ok(Rc::clone(names));
+        }
+        let tree = self.tree;
+        let mut names = Vec::new();
+        if tree.list(list).is_none() && !tree.is_null(list) {
+            self.plays_none(list, "`parameters`", "a list");
+        }
+        for &parameter in tree.list(list).unwrap_or_default() {
+            let parameter = match resolve(tree, parameter)? {
+                Target::Node(parameter) => parameter,
+                Target::Outside(text) => {
+                    self.parameters_outside(parameter, text);
+                    continue;
+                }
+            };
+            if tree.map(parameter).is_none() {
+                self.plays_none(parameter, "a parameter", "a mapping");
+            }
+            self.once(parameter);
+            if let Some(merge) = tree.under(parameter, MERGE) {
+                let message = format!("`<<` plays no part: {NO_MERGE}");
+                self.warn_once(tree.offset(merge), message);
+            }
+            let text = |key| {
+                tree.under(parameter, key)
+                    .and_then(|node| tree.scalar(node))
+            };
+            if text("in") != Some("path") {
+                continue;
+            }
+            let marks = ["x-multi-segment", "allowReserved"];
+            let marked = marks.iter().any(|mark| text(mark) == Some("true"));
+            if let Some(name) = text("name").filter(|_| marked) {
+                names.push(name);
+            }
+        }
+        let names: Rc<[&'r str]> = names.into();
+        self.greedy.insert(list, Rc::clone(&names));
         Ok(names)
     }
 

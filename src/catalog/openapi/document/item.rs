@@ -159,7 +159,7 @@ impl<'r> Reader<'r, '_> {
         self.once(node);
         if let Some(merge) = tree.under(node, MERGE) {
             let message = format!("`<<` plays no part, its tags neither: {NO_MERGE}");
-            self.warn(tree.offset(merge), message);
+            self.warn_once(tree.offset(merge), message);
         }
         let Ok(method) = Method::from_bytes(method.as_bytes()) else {
             let message = format!("`{}` is no method", method.escape_debug());
@@ -249,7 +249,7 @@ impl<'r> Reader<'r, '_> {
             let plays_none = ["$ref", "summary", "description"].contains(&name);
             if !plays_none && !name.starts_with("x-") {
                 let message = format!("beside a `$ref`, `{}` plays no part", name.escape_debug());
-                self.warn(tree.offset(key), message);
+                self.warn_once(tree.offset(key), message);
             }
         }
     }

@@ -187,3 +187,27 @@ fn where_nothing_is_imported_the_reasons_are_told() {
          it stands for"
     );
 }
+
+#[test]
+fn what_many_operations_share_is_told_once() {
+    const MANY: usize = 50;
+    let mut text = "openapi: 3.0.0\ncomponents:\n  parameters:\n".to_owned();
+    text.push_str("    twice: {name: a, name: b, in: query}\n  x-list: &list\n");
+    for _ in 0..MANY {
+        text.push_str("    - {name: a, name: b, in: query}\n");
+        text.push_str("    - {$ref: '#/components/parameters/twice'}\n");
+    }
+    text.push_str("  x-get: &get {tags: [a], tags: [b]}\npaths:\n");
+    for at in 0..MANY {
+        text.push_str(&format!("  /a{at}: {{parameters: *list, get: *get}}\n"));
+    }
+    let document = Document {
+        file: Path::new("a.yaml"),
+        text: &text,
+    };
+    // Before those of one place are made one: that they are kept is what costs.
+    let mut found = Findings::default();
+    document::read(&document, &options(), &mut found);
+    // Each parameter of the list, the one that all refer to, and the operation.
+    assert_eq!(found.faults.len(), MANY + 2);
+}
