@@ -95,7 +95,8 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-fn is_unsafe(character: char) -> bool {
+/// Whether a terminal or an editor may obey a character instead of showing it.
+pub(crate) fn is_unsafe(character: char) -> bool {
     // Unicode's bidirectional controls (UAX #9, section 2) and line separators.
     let turns = matches!(
         character,

@@ -2,6 +2,7 @@
 
 use super::draft::{Draft, Rule, Scope};
 use super::path::shape;
+use crate::fault::is_unsafe;
 
 impl Draft {
     /// The whole catalogue, as a file of its own.
@@ -85,7 +86,48 @@ pub(in crate::catalog) fn marks_text(marks: impl IntoIterator<Item = String>) ->
     text
 }
 
-/// A text as a TOML string.
+/// A text as a TOML string, in which nothing turns the direction of what an editor shows.
 pub(in crate::catalog) fn quoted(text: &str) -> String {
-    toml::Value::from(text).to_string()
+    if !text.contains(is_unsafe) {
+        return toml::Value::from(text).to_string();
+    }
+    let mut quoted = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            character if is_unsafe(character) => {
+                quoted.push_str(&format!("\\u{:04X}", u32::from(character)));
+            }
+            character => quoted.push(character),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_character_that_hides_others_is_written_as_an_escape() {
+        assert_eq!(quoted("Ünï 1"), "\"Ünï 1\"");
+        assert_eq!(
+            quoted("a\u{202e}\"b\\\u{7f}\n"),
+            "\"a\\u202E\\\"b\\\\\\u007F\\u000A\""
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_quoted_text_is_itself_again(text in any::<String>(), control in "[\u{80}-\u{9f}\u{200e}\u{2066}\t\n\\\\\"']{0,3}") {
+            let text = format!("{text}{control}");
+            let written = quoted(&text);
+            prop_assert!(!written.contains(is_unsafe));
+            let table: toml::Table = format!("a = {written}").parse().expect("TOML");
+            prop_assert_eq!(table["a"].as_str(), Some(text.as_str()));
+        }
+    }
 }
