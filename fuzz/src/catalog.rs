@@ -58,11 +58,11 @@ pub fn faults_are_sound(faults: &Faults, file: &Path, text: &str) {
     let lines: Vec<&str> = text.split('\n').collect();
     for fault in &faults.0 {
         assert_eq!(fault.file, file);
-        assert!(
-            !fault.message.is_empty() && !fault.message.ends_with('.'),
-            "{fault}"
-        );
-        assert!(!fault.message.contains(char::is_control), "{fault:?}");
+        // A text that is cut short has dots behind it; a sentence has none.
+        let message = fault.message.as_str();
+        let is_sentence = message.ends_with('.') && !message.ends_with("\"...");
+        assert!(!message.is_empty() && !is_sentence, "{fault}");
+        assert!(!fault.to_string().contains(char::is_control), "{fault:?}");
         if let Some((line, column)) = fault.place {
             let line = lines.get(line.wrapping_sub(1));
             let line = line.unwrap_or_else(|| panic!("no such line: {fault}"));
