@@ -11,6 +11,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::problem::Problem;
+use crate::limit::whole_seconds;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_CONTENT_TYPE_OPTIONS: HeaderName = HeaderName::from_static("x-content-type-options");
@@ -131,9 +132,8 @@ impl Answer {
                 HeaderValue::from_static("Basic realm=\"sidgate admin\", charset=\"UTF-8\""),
             )),
             Problem::Throttled(wait) => {
-                // Rounded up: a client that waits as told is let in.
-                let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-                Some((RETRY_AFTER, HeaderValue::from(seconds.max(1))))
+                // A client that waits as told is let in.
+                Some((RETRY_AFTER, HeaderValue::from(whole_seconds(*wait))))
             }
             Problem::Overloaded | Problem::StoreUnavailable(_) | Problem::NotReady(_) => {
                 Some((RETRY_AFTER, HeaderValue::from(1)))

@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::whole_seconds;
 use crate::catalog::{Per, RateGroup, RateGroupId, RateLimit, Window};
 use crate::token::{Sid, Token};
 
@@ -219,9 +220,7 @@ impl Left {
     /// Seconds until the window ends, rounded up, at least 1.
     #[must_use]
     pub fn seconds(&self, now: Instant) -> u64 {
-        let left = self.ends.saturating_duration_since(now);
-        let begun = u64::from(left.subsec_nanos() > 0);
-        (left.as_secs() + begun).max(1)
+        whole_seconds(self.ends.saturating_duration_since(now))
     }
 }
 

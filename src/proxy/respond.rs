@@ -18,6 +18,7 @@ use super::limits;
 use crate::auth::Denial;
 use crate::code::Code;
 use crate::config::Errors;
+use crate::limit::whole_seconds;
 
 /// Why a request got no answer from the upstream.
 #[derive(Debug)]
@@ -48,11 +49,8 @@ impl Refusal {
 
     /// One that holds for a while.
     pub(super) fn later(code: Code, wait: Duration) -> Self {
-        // Whole seconds, none of them too early, be it by a microsecond.
-        let seconds = wait.as_nanos().div_ceil(1_000_000_000);
-        let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
         Self {
-            retry_after: seconds.max(1),
+            retry_after: u32::try_from(whole_seconds(wait)).unwrap_or(u32::MAX),
             ..Self::new(code)
         }
     }
