@@ -145,11 +145,11 @@ impl UploadProgress {
     }
 
     fn end_rest(&self, whole: bool) {
-        self.rest_goes_on();
-        if let Some(rest) = self.rest.take()
-            && let Some(message) = rest.message
-        {
-            rest.peer.pace.body_ended(message, whole);
+        if let Some(rest) = self.rest.take() {
+            match rest.message {
+                Some(message) => rest.peer.pace.body_ended(message, whole),
+                None => rest.peer.pace.stream_goes_on(),
+            }
         }
     }
 }
