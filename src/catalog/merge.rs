@@ -194,4 +194,6 @@ fn natural(version: &str) -> Vec<(u64, String)> {
 }
 
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;

@@ -2,26 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::super::openapi::{Document, Granularity, Options, import};
+use super::testing::{draft, merged};
 use super::*;
-
-fn draft(paths: &str, version: Option<&str>) -> Draft {
-    let text = format!("openapi: 3.0.0\npaths:\n{paths}");
-    let document = Document {
-        file: Path::new("api.yaml"),
-        text: &text,
-    };
-    let options = Options {
-        api_version: version.map(str::to_owned),
-        granularity: Granularity::Access,
-        ..Options::default()
-    };
-    import(&[document], &options).expect(&text).draft
-}
-
-fn merged(text: &str, draft: &Draft) -> Merge {
-    merge(Path::new("catalog.toml"), Some(text), draft).unwrap_or_else(|f| panic!("{f}\n{text}"))
-}
 
 fn refused(text: &str, draft: &Draft) -> String {
     let faults = merge(Path::new("catalog.toml"), Some(text), draft).expect_err(text);

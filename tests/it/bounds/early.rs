@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::http2::frames::{DATA, END_HEADERS, END_STREAM, Frames, HEADERS, literal};
+use crate::support::http2::frames::{DATA, END_STREAM, Frames};
 use crate::support::recorder::ok;
 use crate::support::{ALICE, Client, Gate, Recorder, eventually};
 
@@ -43,15 +43,7 @@ fn answered_stream(upstream: &Recorder, timeouts: &str) -> (Gate, Frames) {
         .before(upstream)
         .section(&format!("[timeouts]\n{timeouts}"))
         .start();
-    let mut client = Frames::connect(gate.address());
-    let head = literal(&[
-        (":method", "POST"),
-        (":scheme", "http"),
-        (":path", "/any"),
-        (":authority", "x"),
-        ("authorization", &ALICE.basic()),
-    ]);
-    assert!(client.send(HEADERS, END_HEADERS, 1, &head));
+    let mut client = Frames::uploading(gate.address(), "/any", &ALICE.basic());
     assert_eq!(client.answer(1, BOUND).status(1), Some(200));
     (gate, client)
 }

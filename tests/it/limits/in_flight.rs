@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{assert_limited, catalog, holders};
 use crate::support::http2::client::Http2;
-use crate::support::http2::frames::{DATA, END_HEADERS, END_STREAM, Frames, HEADERS, literal};
+use crate::support::http2::frames::{DATA, END_STREAM, Frames};
 use crate::support::http2::run;
 use crate::support::recorder::ok;
 use crate::support::{ALICE, BOB, Client, Gate, Recorder, eventually};
@@ -223,15 +223,7 @@ fn an_upload_that_goes_on_after_its_answer_keeps_its_place() {
 fn a_stream_that_goes_on_after_its_answer_keeps_its_place() {
     let upstream = early();
     let gate = gate(&upstream, 1);
-    let mut client = Frames::connect(gate.address());
-    let head = literal(&[
-        (":method", "POST"),
-        (":scheme", "http"),
-        (":path", "/v1/items"),
-        (":authority", "x"),
-        ("authorization", &ALICE.basic()),
-    ]);
-    assert!(client.send(HEADERS, END_HEADERS, 1, &head));
+    let mut client = Frames::uploading(gate.address(), "/v1/items", &ALICE.basic());
     let answer = client.answer(1, Duration::from_secs(10));
     assert_eq!(answer.status(1), Some(200));
     for _ in 0..3 {

@@ -3,7 +3,8 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::super::super::openapi::{Document, Granularity, Options, import};
-use super::super::{Merge, merge};
+use super::super::Merge;
+use super::super::testing::merged;
 use super::*;
 
 fn options(granularity: Granularity) -> Options {
@@ -32,10 +33,6 @@ fn drafted(operations: &[(&str, &str)], granularity: Granularity) -> Draft {
 
 fn draft(operations: &[(&str, &str)]) -> Draft {
     drafted(operations, Granularity::Access)
-}
-
-fn merged(text: &str, draft: &Draft) -> Merge {
-    merge(Path::new("catalog.toml"), Some(text), draft).unwrap_or_else(|f| panic!("{f}\n{text}"))
 }
 
 /// `category/scope: rules` for each scope that has rules.

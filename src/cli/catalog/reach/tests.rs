@@ -1,31 +1,6 @@
-use std::path::Path;
-
 use super::*;
 use crate::catalog::Catalog;
-use crate::catalog::merge::merge;
-use crate::catalog::openapi::{Document, Draft, Options, import};
-
-fn draft(paths: &str, version: Option<&str>) -> Draft {
-    let text = format!("openapi: 3.0.0\npaths:\n{paths}");
-    let document = Document {
-        file: Path::new("api.yaml"),
-        text: &text,
-    };
-    let options = Options {
-        api_version: version.map(str::to_owned),
-        sid_parameters: text
-            .contains("{Sid}")
-            .then(|| "Sid".to_owned())
-            .into_iter()
-            .collect(),
-        ..Options::default()
-    };
-    import(&[document], &options).expect(&text).draft
-}
-
-fn merged(text: &str, draft: &Draft) -> Merge {
-    merge(Path::new("catalog.toml"), Some(text), draft).unwrap_or_else(|f| panic!("{f}\n{text}"))
-}
+use crate::catalog::merge::testing::{draft, merged};
 
 fn token(catalog: &Catalog, sid: &str, version: Option<&str>, scopes: &[&str]) -> Token {
     let number = |id: &&str| catalog.scope_number(id).expect("known");

@@ -94,6 +94,20 @@ impl Frames {
         this
     }
 
+    /// One whose stream 1 has begun an upload with these credentials.
+    pub(crate) fn uploading(address: SocketAddr, path: &str, basic: &str) -> Self {
+        let mut this = Self::connect(address);
+        let head = literal(&[
+            (":method", "POST"),
+            (":scheme", "http"),
+            (":path", path),
+            (":authority", "x"),
+            ("authorization", basic),
+        ]);
+        assert!(this.send(HEADERS, END_HEADERS, 1, &head));
+        this
+    }
+
     /// Over TLS, agreed on by ALPN where `config` offers it.
     pub(crate) fn tls(address: SocketAddr, config: Arc<rustls::ClientConfig>) -> Self {
         let (stream, socket) = tls::stream(address, config);
