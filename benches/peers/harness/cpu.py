@@ -82,6 +82,21 @@ def resident(pids):
     return total * os.sysconf("SC_PAGE_SIZE")
 
 
+def forget_peak(pid):
+    """Lets the kernel's memory of a process's peak begin anew (proc_pid_clear_refs(5))."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def peak(pid):
+    """The most bytes that a process has had resident since."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+        line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) << 10
+    except (OSError, StopIteration):
+        return 0
+
+
 def socket_memory():
     """Bytes that the kernel holds for TCP, of all programs of this machine."""
     for line in Path("/proc/net/sockstat").read_text().splitlines():

@@ -124,15 +124,15 @@ class Apache(Peer):
         ))
         return [self.program, "-f", folder / "httpd.conf", "-DFOREGROUND"]
 
-    def write_tokens(self, folder, tokens):
+    def prepare_tokens(self, folder, tokens):
         lines = "".join(f"{sha1(one)}\n" for one in tokens)
         if len(tokens) == 1:
-            (folder / "htpasswd").write_text(lines)
-            return
+            (folder / "htpasswd.new").write_text(lines)
+            return lambda: os.replace(folder / "htpasswd.new", folder / "htpasswd")
         # One call for each user would take minutes: the library behind htdbm takes them all.
         subprocess.run(["perl", "-e", FILL, folder / "htdbm.new"], input=lines, text=True,
                        check=True)
-        os.replace(folder / "htdbm.new", folder / "htdbm")
+        return lambda: os.replace(folder / "htdbm.new", folder / "htdbm")
 
     def reload(self, running):
         """The users are looked up in their file at each request: there is nothing to say."""

@@ -53,7 +53,12 @@ class Peer:
         raise NotImplementedError
 
     def write_tokens(self, folder, tokens):
-        """Writes the credentials alone, for a change while it runs."""
+        """Writes the credentials alone."""
+        self.prepare_tokens(folder, tokens)()
+
+    def prepare_tokens(self, folder, tokens):
+        """Makes the files of credentials ready: a function that puts them in their place, so
+        that a change while it runs is a move, and no work beside the load."""
         raise NotImplementedError
 
     def reload(self, running):

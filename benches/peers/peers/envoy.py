@@ -38,10 +38,10 @@ class Envoy(Peer):
                 "--concurrency", job.workers, "--log-level", "error",
                 "--disable-hot-restart"]
 
-    def write_tokens(self, folder, tokens):
+    def prepare_tokens(self, folder, tokens):
         listeners = {"version_info": str(len(tokens)), "resources": [self._listener(tokens)]}
         (folder / "listeners.new").write_text(json.dumps(listeners, indent=1))
-        os.replace(folder / "listeners.new", folder / "listeners.json")
+        return lambda: os.replace(folder / "listeners.new", folder / "listeners.json")
 
     def reload(self, running):
         """The file is watched: the move that replaced it was the reload."""

@@ -1,5 +1,6 @@
 """HAProxy."""
 
+import os
 import signal
 import socket
 
@@ -93,8 +94,9 @@ class Haproxy(Peer):
         return ('    http-request set-var-fmt(txn.what) "%[method] %[path]"\n'
                 f"    http-request deny unless {{ var(txn.what) -m reg -f {folder}/rules.lst }}")
 
-    def write_tokens(self, folder, tokens):
-        (folder / "haproxy.cfg").write_text(self._render(tokens))
+    def prepare_tokens(self, folder, tokens):
+        (folder / "haproxy.new").write_text(self._render(tokens))
+        return lambda: os.replace(folder / "haproxy.new", folder / "haproxy.cfg")
 
     def reload(self, running):
         """A signal to the master: a new process takes the listeners over."""

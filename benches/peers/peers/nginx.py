@@ -115,11 +115,11 @@ class Nginx(Peer):
         (folder / "nginx.conf").write_text(text)
         return [self.program, "-p", folder, "-c", folder / "nginx.conf"]
 
-    def write_tokens(self, folder, tokens):
+    def prepare_tokens(self, folder, tokens):
         # {PLAIN} is the cheapest that it reads ("ngx_http_auth_basic_module").
         text = "".join(f"{one.sid}:{{PLAIN}}{one.secret}\n" for one in tokens)
         (folder / "htpasswd.new").write_text(text)
-        os.replace(folder / "htpasswd.new", folder / "htpasswd")
+        return lambda: os.replace(folder / "htpasswd.new", folder / "htpasswd")
 
     def reload(self, running):
         """The password file is read for every request: there is nothing to say to it."""

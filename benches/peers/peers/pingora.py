@@ -1,6 +1,7 @@
 """A proxy on the pingora crate, written for the comparison: `pingora-gate/`."""
 
 import hashlib
+import os
 
 from harness import tools
 from harness.tools import certificate
@@ -38,9 +39,10 @@ class Pingora(Peer):
         (folder / "gate.conf").write_text("".join(f"{k} = {v}\n" for k, v in lines.items()))
         return [self.program, folder / "gate.conf"]
 
-    def write_tokens(self, folder, tokens):
-        (folder / "users").write_text("".join(
+    def prepare_tokens(self, folder, tokens):
+        (folder / "users.new").write_text("".join(
             f"{one.sid} {hashlib.sha256(one.secret.encode()).hexdigest()}\n" for one in tokens))
+        return lambda: os.replace(folder / "users.new", folder / "users")
 
     def configuration(self, folder):
         return [folder / "gate.conf", folder / "rules"]

@@ -81,18 +81,17 @@ class Sidgate(Peer):
         self.write_tokens(folder, job.tokens)
         return [self.program, "serve", "--config", folder / "sidgate.toml"]
 
-    def write_tokens(self, folder, tokens):
+    def prepare_tokens(self, folder, tokens):
         scopes = [scope["id"]
                   for category in tomllib.loads((folder / "catalog.toml").read_text())["category"]
                   for scope in category["scope"]]
         granted = ", ".join(f'"{scope}"' for scope in scopes)
-        path = folder / "tokens.toml"
         with open(folder / "tokens.new", "w", encoding="ascii") as file:
             for one in tokens:
                 digest = hashlib.sha256(one.secret.encode()).hexdigest()
                 file.write(f'[[token]]\nsid = "{one.sid}"\nname = "Reporting"\n'
                            f'scopes = [{granted}]\ndigest = "sha256:{digest}"\n\n')
-        os.replace(folder / "tokens.new", path)
+        return lambda: os.replace(folder / "tokens.new", folder / "tokens.toml")
 
     def reload(self, running):
         """The files are watched: the move that replaced one was the reload."""

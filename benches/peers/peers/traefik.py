@@ -48,9 +48,9 @@ class Traefik(Peer):
         self.write_tokens(folder, job.tokens)
         return [self.program, f"--configFile={folder}/traefik.yaml"]
 
-    def write_tokens(self, folder, tokens):
+    def prepare_tokens(self, folder, tokens):
         (folder / "routing.new").write_text(json.dumps(self._routing(tokens), indent=1))
-        os.replace(folder / "routing.new", folder / "routing.yaml")
+        return lambda: os.replace(folder / "routing.new", folder / "routing.yaml")
 
     def reload(self, running):
         """The file provider watches: the move that replaced the file was the reload."""
