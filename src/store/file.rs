@@ -6,6 +6,7 @@
 
 mod delta;
 mod exchange;
+mod polite;
 mod render;
 mod scan;
 mod splice;
@@ -19,6 +20,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 use self::delta::{Delta, align};
 use self::exchange::Exchange;
+use self::polite::politely;
 use self::scan::Found;
 use super::places::{self, Flaw};
 use super::read::{self, Opened};
@@ -136,7 +138,7 @@ impl TokenFile {
         let mut delta = Delta::from(old, &kept);
         let mut fresh = fresh.into_iter();
         let mut blocks = Vec::with_capacity(scan.found.len());
-        for (Found { place, hash }, kept) in scan.found.into_iter().zip(kept) {
+        for (Found { place, hash }, kept) in politely(scan.found.into_iter().zip(kept)) {
             let token = match kept.and_then(|at| old.get(at)) {
                 Some(block) => Some(Arc::clone(&block.token)),
                 None => fresh.next().flatten().map(|token| delta.put(token)),
@@ -223,8 +225,10 @@ impl TokenStore for TokenFile {
     }
 
     fn adopt(&mut self) {
-        if let Some(contents) = self.seen.take() {
-            self.loaded = Some(contents);
+        if let Some(contents) = self.seen.take()
+            && let Some(old) = self.loaded.replace(contents)
+        {
+            politely(old.blocks).for_each(drop);
         }
     }
 
@@ -292,7 +296,7 @@ fn truncated(digest: &[u8]) -> Hash {
 /// Every block whose SID an earlier one has, with that one.
 fn twins(blocks: &[Block]) -> Vec<(&Block, &Block)> {
     let mut last: HashMap<&Sid, &Block> = HashMap::with_capacity(blocks.len());
-    let twins = blocks.iter().filter_map(|block| {
+    let twins = politely(blocks).filter_map(|block| {
         let earlier = last.insert(&block.token.sid, block)?;
         Some((earlier, block))
     });

@@ -14,11 +14,12 @@ use toml::de::DeTable;
 use super::super::blocks;
 use super::super::places::Flaw;
 use super::super::{StoreRevision, Terms, entry};
+use super::polite::{pause, politely};
 use super::{FAULTS_MAX, Hash, hash, truncated};
 use crate::token::Token;
 
-/// Bytes that are read at a time.
-pub(super) const PIECE: usize = 1 << 20;
+/// Bytes that are read at a time, and looked through in a fraction of a millisecond.
+pub(super) const PIECE: usize = 64 << 10;
 /// Fewer blocks than this are parsed on one thread.
 const PARALLEL_MIN: usize = 2_000;
 
@@ -60,6 +61,7 @@ pub(super) fn scan(mut source: impl Read, piece: usize) -> io::Result<Scan> {
     let mut start = 0;
     let mut in_preamble = true;
     loop {
+        pause();
         let known = bytes.len();
         // As much again, so that a block of many pieces is not looked through for each.
         let wanted = piece.max(known);
@@ -195,7 +197,7 @@ fn parse_chunk(file: &File, blocks: &[&Found], terms: &Terms<'_>) -> io::Result<
         bytes.resize(end - start, 0);
         file.read_exact_at(&mut bytes, u64::try_from(start).unwrap_or(u64::MAX))?;
         let text = std::str::from_utf8(&bytes).map_err(|_| changed())?;
-        for block in run {
+        for block in politely(run) {
             let place = &block.place;
             let text = text.get(place.start - start..place.end - start);
             let text = text
