@@ -96,11 +96,9 @@ impl<T> DeadlineIo<T> {
         &mut self.inner
     }
 
-    /// The same transport under another pace, once it is known what it speaks.
-    #[must_use]
-    pub fn with_pace(mut self, pace: Arc<Pace>) -> Self {
+    /// Goes on at another pace, once it is known what the transport speaks.
+    pub(crate) fn set_pace(&mut self, pace: Arc<Pace>) {
         self.pace = pace;
-        self
     }
 
     fn sent<R>(

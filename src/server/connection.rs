@@ -19,6 +19,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use super::frames::{Counted, FLOOD};
 use super::resumed::{Resumed, poll_begun};
@@ -35,49 +36,58 @@ pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Reading and writing buffers of a connection grow up to this.
 const BUFFER: usize = 64 * 1024;
 
-/// Serves a connection to its end.
-pub(super) async fn serve<H: Handler>(
-    shared: &Rc<Shared<H>>,
+/// Serves a connection to its end, in a task of its own; then lets go of what is held for it.
+pub(super) fn serve<H: Handler>(
+    shared: Rc<Shared<H>>,
     settings: Arc<Settings>,
     socket: TcpStream,
     address: IpAddr,
+    held: impl Sized + 'static,
 ) {
     // Answers are written whole; waiting to fill a packet only adds latency.
     socket.set_nodelay(true).ok();
-    // What a connection's task may come to hold, it holds room for as long as it lives. So
-    // what only some come to (TLS, HTTP/2) is kept apart.
+    // What a task may come to hold, it has room for as long as it lives. So plain connections
+    // and those of TLS are tasks of two kinds, and what only some come to is kept apart.
     match shared.handler.tls() {
-        None => begin(shared, &settings, socket, address, false, None).await,
-        Some(config) => Box::pin(secure(shared, &settings, config, socket, address)).await,
-    }
+        None => tokio::task::spawn_local(async move {
+            begin(&shared, &settings, socket, address, false, None).await;
+            drop(held);
+        }),
+        Some(config) => tokio::task::spawn_local(async move {
+            let secured = Box::pin(handshake(&shared, &settings, config, socket, address));
+            if let Some(stream) = secured.await {
+                let agreed = stream.get_ref().1.alpn_protocol();
+                let agreed = agreed.map(|protocol| protocol == tls::ALPN_H2);
+                begin(&shared, &settings, stream, address, true, agreed).await;
+            }
+            drop(held);
+        }),
+    };
 }
 
-/// A TLS connection.
-async fn secure<H: Handler>(
-    shared: &Rc<Shared<H>>,
+/// The TLS handshake; none where it fails or takes too long.
+async fn handshake<H: Handler>(
+    shared: &Shared<H>,
     settings: &Settings,
     config: Arc<rustls::ServerConfig>,
     socket: TcpStream,
     address: IpAddr,
-) {
-    let handshake = Box::pin(TlsAcceptor::from(config).accept(socket));
+) -> Option<Box<TlsStream<TcpStream>>> {
+    let handshake = TlsAcceptor::from(config).accept(socket);
     let handshake = tokio::time::timeout(settings.timeouts.tls_handshake, handshake);
     let Ok(done) = handshake.await else {
         shared.handler.observe(Event::HandshakeTimeout);
-        return;
+        return None;
     };
     shared.handler.observe(Event::Handshake(done.is_ok()));
     match done {
-        Ok(stream) => {
-            let agreed = stream.get_ref().1.alpn_protocol();
-            let agreed = agreed.map(|protocol| protocol == tls::ALPN_H2);
-            begin(shared, settings, Box::new(stream), address, true, agreed).await;
-        }
+        Ok(stream) => Some(Box::new(stream)),
         Err(e) => {
             if tls::is_certificate_refused(&e) {
                 shared.handler.observe(Event::CertificateRefused);
             }
             tracing::debug!(peer = %address, error = %e, "TLS handshake failed");
+            None
         }
     }
 }
@@ -96,7 +106,8 @@ pub(super) async fn begin<H, T>(
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let pace = Arc::new(Pace::new(paces(settings), false));
-    let mut io = DeadlineIo::new(Resumed::new(socket), Arc::clone(&pace));
+    // Boxed, because it is handed on: each step of the way would have room for it.
+    let mut io = Box::new(DeadlineIo::new(Resumed::new(socket), Arc::clone(&pace)));
     let mut before = 0;
     let is_preface = loop {
         let begun = poll_fn(|cx| poll_begun(&mut io, cx)).await;
@@ -123,7 +134,7 @@ pub(super) async fn begin<H, T>(
     } else {
         Peer::new(address, tls, false, pace)
     };
-    let io = io.with_pace(Arc::clone(&peer.pace));
+    io.set_pace(Arc::clone(&peer.pace));
     speak(shared, settings, Rc::new(peer), io).await;
 }
 
@@ -142,7 +153,7 @@ async fn speak<H, T>(
     shared: &Rc<Shared<H>>,
     settings: &Settings,
     peer: Rc<Peer>,
-    io: DeadlineIo<Resumed<T>>,
+    io: Box<DeadlineIo<Resumed<T>>>,
 ) where
     H: Handler,
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -170,7 +181,7 @@ async fn speak_http2<H, T>(
     shared: &Rc<Shared<H>>,
     settings: &Settings,
     peer: &Rc<Peer>,
-    io: DeadlineIo<Resumed<T>>,
+    io: Box<DeadlineIo<Resumed<T>>>,
 ) -> hyper::Result<()>
 where
     H: Handler,

@@ -232,12 +232,8 @@ fn open<H: Handler>(
         }
     };
     shared.connections.set(shared.connections.get() + 1);
-    let counted = Open(Rc::clone(shared));
-    tokio::task::spawn_local(async move {
-        connection::serve(&counted.0, settings, socket, address.ip()).await;
-        drop(admitted);
-        drop(counted);
-    });
+    let held = (admitted, Open(Rc::clone(shared)));
+    connection::serve(Rc::clone(shared), settings, socket, address.ip(), held);
 }
 
 /// EMFILE, ENFILE, ENOBUFS, ENOMEM: the process or the machine is out of something.

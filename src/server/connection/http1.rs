@@ -37,7 +37,7 @@ const HEADERS: usize = 100;
 enum State<T, C> {
     Speaking(Speaking<C>),
     /// Nothing of a next request has come.
-    Quiet(DeadlineIo<Resumed<T>>),
+    Quiet(Box<DeadlineIo<Resumed<T>>>),
     /// Never seen: between the two.
     Changing,
 }
@@ -57,7 +57,7 @@ pub(super) async fn speak<H, T>(
     shared: &Rc<Shared<H>>,
     settings: &Settings,
     peer: &Rc<Peer>,
-    mut io: DeadlineIo<Resumed<T>>,
+    mut io: Box<DeadlineIo<Resumed<T>>>,
 ) -> hyper::Result<()>
 where
     H: Handler,
