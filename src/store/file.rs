@@ -225,10 +225,8 @@ impl TokenStore for TokenFile {
     }
 
     fn adopt(&mut self) {
-        if let Some(contents) = self.seen.take()
-            && let Some(old) = self.loaded.replace(contents)
-        {
-            politely(old.blocks).for_each(drop);
+        if let Some(contents) = self.seen.take() {
+            self.loaded = Some(contents);
         }
     }
 

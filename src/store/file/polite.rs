@@ -2,22 +2,56 @@
 //! milliseconds, and a request that comes to the same core meanwhile would wait for that.
 
 use std::thread::yield_now;
+use std::time::{Duration, Instant};
 
-/// Between two pauses.
-const STEPS: usize = 64;
+/// What is done without a pause.
+const WORK: Duration = Duration::from_micros(300);
 
-/// Lets others go first, where there are any.
-pub(super) fn pause() {
-    yield_now();
+/// For how long others are let go first. Where they always have something to do, a pause costs
+/// what they take, and a change of the file must not wait for that.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// Steps between two looks at the clock.
+const STEPS: u32 = 16;
+
+/// The pauses of one piece of work, in which others go first.
+pub(super) struct Pauses {
+    begun: Instant,
+    last: Instant,
+    steps: u32,
 }
 
-/// The same items, and now and then a [`pause`] before the next one.
-pub(super) fn politely<T>(items: impl IntoIterator<Item = T>) -> impl Iterator<Item = T> {
-    let numbered = items.into_iter().enumerate();
-    numbered.map(|(number, item)| {
-        if number % STEPS == 0 {
-            pause();
+impl Pauses {
+    pub(super) fn new() -> Self {
+        let now = Instant::now();
+        Self {
+            begun: now,
+            last: now,
+            steps: 0,
         }
-        item
-    })
+    }
+
+    /// After each step, of microseconds.
+    pub(super) fn step(&mut self) {
+        self.steps += 1;
+        if self.steps >= STEPS {
+            self.look();
+        }
+    }
+
+    /// After a longer one.
+    pub(super) fn look(&mut self) {
+        self.steps = 0;
+        let now = Instant::now();
+        if now - self.last >= WORK && now - self.begun < PATIENCE {
+            yield_now();
+            self.last = Instant::now();
+        }
+    }
+}
+
+/// The same items, with pauses in between.
+pub(super) fn politely<T>(items: impl IntoIterator<Item = T>) -> impl Iterator<Item = T> {
+    let mut pauses = Pauses::new();
+    items.into_iter().inspect(move |_| pauses.step())
 }

@@ -14,11 +14,11 @@ use toml::de::DeTable;
 use super::super::blocks;
 use super::super::places::Flaw;
 use super::super::{StoreRevision, Terms, entry};
-use super::polite::{pause, politely};
+use super::polite::Pauses;
 use super::{FAULTS_MAX, Hash, hash, truncated};
 use crate::token::Token;
 
-/// Bytes that are read at a time, and looked through in a fraction of a millisecond.
+/// Bytes that are read at a time; to look through them takes a fraction of a millisecond.
 pub(super) const PIECE: usize = 64 << 10;
 /// Fewer blocks than this are parsed on one thread.
 const PARALLEL_MIN: usize = 2_000;
@@ -60,8 +60,9 @@ pub(super) fn scan(mut source: impl Read, piece: usize) -> io::Result<Scan> {
     let mut bytes: Vec<u8> = Vec::new();
     let mut start = 0;
     let mut in_preamble = true;
+    let mut pauses = Pauses::new();
     loop {
-        pause();
+        pauses.look();
         let known = bytes.len();
         // As much again, so that a block of many pieces is not looked through for each.
         let wanted = piece.max(known);
@@ -180,6 +181,7 @@ fn parse_chunk(file: &File, blocks: &[&Found], terms: &Terms<'_>) -> io::Result<
     let mut flaws = Vec::new();
     let mut bytes = Vec::new();
     let mut rest = blocks;
+    let mut pauses = Pauses::new();
     while let Some(first) = rest.first() {
         // Blocks that follow each other are read in one go.
         let start = first.place.start;
@@ -197,7 +199,8 @@ fn parse_chunk(file: &File, blocks: &[&Found], terms: &Terms<'_>) -> io::Result<
         bytes.resize(end - start, 0);
         file.read_exact_at(&mut bytes, u64::try_from(start).unwrap_or(u64::MAX))?;
         let text = std::str::from_utf8(&bytes).map_err(|_| changed())?;
-        for block in politely(run) {
+        for block in run {
+            pauses.step();
             let place = &block.place;
             let text = text.get(place.start - start..place.end - start);
             let text = text
