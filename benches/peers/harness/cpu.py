@@ -1,6 +1,7 @@
 """What a tree of processes has used: CPU time and memory, from /proc."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 TICK = os.sysconf("SC_CLK_TCK")
@@ -83,8 +84,10 @@ def resident(pids):
 
 
 def forget_peak(pid):
-    """Lets the kernel's memory of a process's peak begin anew (proc_pid_clear_refs(5))."""
-    Path(f"/proc/{pid}/clear_refs").write_text("5")
+    """Lets the kernel's memory of a process's peak begin anew (proc_pid_clear_refs(5)). Where
+    that is not allowed, or it has ended, the peak is that since its start."""
+    with suppress(OSError):
+        Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
 def peak(pid):

@@ -29,7 +29,8 @@ def sample(run, kind, subject, one, count):
         time.sleep(0.5)
         before = cpu.memory(one.pid)
         with idle(one, count, http2="HTTP/2" in kind) as alive:
-            time.sleep(2)
+            # Until what is given up is given back, by whoever does that after a while.
+            time.sleep(5)
             during = cpu.memory(one.pid)
             gone = count - alive()
         if gone:
