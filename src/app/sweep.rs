@@ -33,12 +33,12 @@ pub(super) async fn run(gate: Arc<Gate>) {
     }
 }
 
-/// The allocator gives free pages back to the system a second later, but only looks when a
-/// page comes or goes. A gate that has become quiet would keep what its connections have
-/// given up: so one does. None of it is touched.
+/// The allocator gives free pages back to the system after a second, but looks for such when
+/// another page is freed. A gate that has become quiet frees none, and would keep what its
+/// connections have given up: so one is, of which nothing was touched.
 fn give_memory_back() {
     let mut page: Vec<u8> = Vec::new();
-    // Where memory is short there is nothing to give back.
+    // Without one there is a next time.
     let _ = page.try_reserve_exact(ALONE);
     drop(black_box(page));
 }
