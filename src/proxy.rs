@@ -19,6 +19,7 @@ mod sound;
 mod tunnel;
 pub mod upstream;
 mod version;
+mod waiter;
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;

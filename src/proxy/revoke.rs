@@ -5,8 +5,9 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
+use super::waiter::Waiter;
 use crate::auth::Denial;
 use crate::net::{Peer, StreamPace};
 use crate::snapshot::{Revision, Snapshot};
@@ -19,7 +20,7 @@ pub(super) struct Revocable {
     denial: RefCell<Option<Denial>>,
     /// The one task that waits: the request's, its answer's, its tunnel's or that of the rest
     /// of its body, in turn.
-    waker: RefCell<Option<Waker>>,
+    waiter: Waiter,
     /// What the answer is sent on, once it is.
     answer: RefCell<Option<Answering>>,
 }
@@ -56,10 +57,7 @@ impl Revocable {
         if let Some(denial) = &*self.denial.borrow() {
             return Poll::Ready(denial.clone());
         }
-        let mut waker = self.waker.borrow_mut();
-        if !waker.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
-            *waker = Some(cx.waker().clone());
-        }
+        self.waiter.wait(cx);
         Poll::Pending
     }
 
@@ -101,9 +99,7 @@ impl Revocable {
         if let Some(answer) = &*self.answer.borrow() {
             answer.cut();
         }
-        if let Some(waker) = self.waker.borrow_mut().take() {
-            waker.wake();
-        }
+        self.waiter.wake();
     }
 }
 
@@ -113,7 +109,7 @@ impl Running {
         let request = Rc::new(Revocable {
             token: Arc::clone(token),
             denial: RefCell::default(),
-            waker: RefCell::default(),
+            waiter: Waiter::default(),
             answer: RefCell::default(),
         });
         self.requests.borrow_mut().push(Rc::downgrade(&request));

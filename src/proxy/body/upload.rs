@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,6 +21,7 @@ use crate::proxy::context::Held;
 use crate::proxy::headers::clean_trailers;
 use crate::proxy::revoke::Revocable;
 use crate::proxy::version::drop_from_trailers;
+use crate::proxy::waiter::Waiter;
 use crate::telemetry::metrics::{Deadline, WorkerMetrics};
 
 /// A request's body as the upstream connection reads it.
@@ -55,7 +56,7 @@ pub(in crate::proxy) struct UploadProgress {
     /// There is somebody who reads it.
     taken: Cell<bool>,
     /// The task that waits for more of it.
-    waker: RefCell<Option<Waker>>,
+    waiter: Waiter,
     /// What is left of it, once it is answered and goes on.
     rest: RefCell<Option<Box<Rest>>>,
 }
@@ -103,9 +104,7 @@ impl UploadProgress {
             held,
         }));
         // Who takes it waits for less from now on.
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
+        self.waiter.wake();
     }
 
     /// Why the rest of it is not to be taken, where that is so.
@@ -118,13 +117,6 @@ impl UploadProgress {
         match rest.revocable.as_ref()?.poll(cx) {
             Poll::Ready(denial) => Some((denial.code(), BodyError::Revoked(denial.code()))),
             Poll::Pending => None,
-        }
-    }
-
-    fn wait(&self, cx: &Context<'_>) {
-        let mut waker = self.waker.borrow_mut();
-        if !waker.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
-            *waker = Some(cx.waker().clone());
         }
     }
 
@@ -211,7 +203,7 @@ impl Upload {
         let frame = match Pin::new(&mut self.incoming).poll_frame(cx) {
             Poll::Ready(frame) => frame,
             Poll::Pending => {
-                self.progress.wait(cx);
+                self.progress.waiter.wait(cx);
                 let since = *self.waiting_since.get_or_insert_with(Instant::now);
                 let idle = self.idle.map(|idle| EndBy {
                     by: since + idle,
