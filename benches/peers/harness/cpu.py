@@ -58,17 +58,18 @@ def by_thread(pid):
     return found
 
 
+def _kept(pid, file, field):
+    """The bytes that a field of a process's file says; 0 where it has ended."""
+    try:
+        lines = Path(f"/proc/{pid}/{file}").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) << 10 for line in lines if line.startswith(f"{field}:"))
+
+
 def memory(pid):
     """Bytes: the tree's proportional set size, so that shared pages count once."""
-    total = 0
-    for one in tree(pid):
-        try:
-            for line in Path(f"/proc/{one}/smaps_rollup").read_text().splitlines():
-                if line.startswith("Pss:"):
-                    total += int(line.split()[1]) << 10
-        except OSError:
-            continue
-    return total
+    return sum(_kept(one, "smaps_rollup", "Pss") for one in tree(pid))
 
 
 def resident(pids):
@@ -92,12 +93,7 @@ def forget_peak(pid):
 
 def peak(pid):
     """The most bytes that a process has had resident since."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-        line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
-        return int(line.split()[1]) << 10
-    except (OSError, StopIteration):
-        return 0
+    return _kept(pid, "status", "VmHWM")
 
 
 def socket_memory():
