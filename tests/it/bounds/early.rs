@@ -9,18 +9,6 @@ use crate::support::{ALICE, Client, Gate, Recorder, eventually};
 /// Far beyond the deadlines below, far below those by default.
 const BOUND: Duration = Duration::from_secs(8);
 
-/// Answers each request by its head alone, and then reads its body.
-fn early() -> Recorder {
-    Recorder::scripted(|wire| {
-        while let Some(head) = wire.head() {
-            wire.send(ok("early"));
-            if wire.body(head).is_none() {
-                return;
-            }
-        }
-    })
-}
-
 /// A gate with these deadlines, and a client whose upload of so many bytes is answered.
 fn answered(upstream: &Recorder, timeouts: &str, length: usize) -> (Gate, Client) {
     let gate = Gate::builder()
@@ -62,7 +50,7 @@ fn trickle(client: &mut Client, bytes: impl Iterator<Item = u8>) -> Duration {
 
 #[test]
 fn it_is_not_hurried() {
-    let upstream = early();
+    let upstream = Recorder::early();
     let (gate, mut client) = answered(&upstream, "head = \"300ms\"\nkeep_alive = \"1s\"", 20);
     for _ in 0..20 {
         client.send("x");
@@ -81,7 +69,7 @@ fn it_is_not_hurried() {
 
 #[test]
 fn a_connection_that_was_put_aside_after_it_serves_on() {
-    let upstream = early();
+    let upstream = Recorder::early();
     let (gate, mut client) = answered(&upstream, "head = \"300ms\"", 4);
     client.send("body");
     eventually("the upload comes whole", BOUND, || {
@@ -95,7 +83,7 @@ fn a_connection_that_was_put_aside_after_it_serves_on() {
 
 #[test]
 fn a_head_behind_it_has_its_deadline() {
-    let upstream = early();
+    let upstream = Recorder::early();
     let (_gate, mut client) = answered(&upstream, "head = \"300ms\"", 4);
     client.send("body");
     eventually("the upload comes whole", BOUND, || {
@@ -107,7 +95,7 @@ fn a_head_behind_it_has_its_deadline() {
 
 #[test]
 fn a_head_behind_a_refused_one_has_its_deadline() {
-    let upstream = early();
+    let upstream = Recorder::early();
     let gate = Gate::builder()
         .before(&upstream)
         .section("[timeouts]\nhead = \"300ms\"")
@@ -123,7 +111,7 @@ fn a_head_behind_a_refused_one_has_its_deadline() {
 
 #[test]
 fn one_that_stops_is_ended() {
-    let upstream = early();
+    let upstream = Recorder::early();
     let (_gate, mut client) = answered(&upstream, "body_idle = \"400ms\"", 100);
     client.send("x");
     assert!(client.ends_within(BOUND));
@@ -134,7 +122,7 @@ fn one_that_stops_is_ended() {
 
 #[test]
 fn one_that_never_ends_has_the_deadline_of_the_whole() {
-    let upstream = early();
+    let upstream = Recorder::early();
     let timeouts = "head = \"300ms\"\ntotal = \"1500ms\"";
     let (gate, mut client) = answered(&upstream, timeouts, 1_000_000);
     let took = trickle(&mut client, std::iter::repeat(b'x'));
@@ -148,7 +136,7 @@ fn one_that_never_ends_has_the_deadline_of_the_whole() {
 
 #[test]
 fn one_that_is_silent_has_the_deadline_of_the_whole() {
-    let upstream = early();
+    let upstream = Recorder::early();
     let (_gate, mut client) = answered(&upstream, "total = \"1s\"", 100);
     assert!(client.ends_within(BOUND));
     eventually("what was begun upstream is ended", BOUND, || {
@@ -158,7 +146,7 @@ fn one_that_is_silent_has_the_deadline_of_the_whole() {
 
 #[test]
 fn a_stream_is_not_hurried() {
-    let upstream = early();
+    let upstream = Recorder::early();
     let (_gate, mut client) = answered_stream(&upstream, "keep_alive = \"1s\"");
     for _ in 0..20 {
         assert!(client.send(DATA, 0, 1, b"x"));
@@ -173,7 +161,7 @@ fn a_stream_is_not_hurried() {
 
 #[test]
 fn a_stream_that_never_ends_has_the_deadline_of_the_whole() {
-    let upstream = early();
+    let upstream = Recorder::early();
     let (_gate, mut client) = answered_stream(&upstream, "total = \"1500ms\"");
     let began = Instant::now();
     while upstream.open() > 0 && began.elapsed() < BOUND {

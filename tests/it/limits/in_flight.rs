@@ -189,21 +189,9 @@ fn a_reload_changes_the_bound_and_keeps_who_is_inside() {
     assert_limited(&gate.read_as(&ALICE, "/v1/items"));
 }
 
-/// Answers each request by its head alone, and then reads its body.
-fn early() -> Recorder {
-    Recorder::scripted(|wire| {
-        while let Some(head) = wire.head() {
-            wire.send(ok("early"));
-            if wire.body(head).is_none() {
-                return;
-            }
-        }
-    })
-}
-
 #[test]
 fn an_upload_that_goes_on_after_its_answer_keeps_its_place() {
-    let upstream = early();
+    let upstream = Recorder::early();
     let gate = gate(&upstream, 1);
     let mut client = gate.connect();
     client.send(format!(
@@ -221,7 +209,7 @@ fn an_upload_that_goes_on_after_its_answer_keeps_its_place() {
 
 #[test]
 fn a_stream_that_goes_on_after_its_answer_keeps_its_place() {
-    let upstream = early();
+    let upstream = Recorder::early();
     let gate = gate(&upstream, 1);
     let mut client = Frames::uploading(gate.address(), "/v1/items", &ALICE.basic());
     let answer = client.answer(1, Duration::from_secs(10));

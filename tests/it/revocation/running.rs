@@ -72,9 +72,9 @@ impl End {
     }
 }
 
-/// `/any/early` is answered before its body is read; `/any/slow` is answered with a body that never ends, chunked, or of a length where the
-/// query says so; `/any/large` with one that comes as fast as it is taken; `/ws` is a
-/// tunnel that echoes; all else is never answered.
+/// `/any/early` is answered before its body is read; `/any/slow` is answered with a body that
+/// never ends, chunked, or of a length where the query says so; `/any/large` with one that
+/// comes as fast as it is taken; `/ws` is a tunnel that echoes; all else is never answered.
 fn serve(wire: &mut Wire) {
     let Some(head) = wire.head() else {
         return;

@@ -67,6 +67,18 @@ impl Recorder {
         Self::replying(|_| ok("ok"))
     }
 
+    /// Answers each request by its head alone, with 200 and `early`, and then reads its body.
+    pub(crate) fn early() -> Self {
+        Self::scripted(|wire| {
+            while let Some(head) = wire.head() {
+                wire.send(ok("early"));
+                if wire.body(head).is_none() {
+                    return;
+                }
+            }
+        })
+    }
+
     /// Answers as [`ok`](Self::ok) does, and counts the requests instead of keeping them.
     pub(crate) fn counting() -> Self {
         Self::scripted(|wire| {
