@@ -39,6 +39,23 @@ pub struct Token {
     pub texts: Box<Texts>,
 }
 
+impl Token {
+    /// An enabled token with these scopes, whose auth token nobody has: to ask what it might
+    /// do, and never put in force.
+    #[must_use]
+    pub(crate) fn supposed(sid: Sid, scopes: ScopeSet) -> Self {
+        Self {
+            sid,
+            digest: Digest::Sha256([0; 32]),
+            state: State::Enabled,
+            version: None,
+            scopes,
+            account: None,
+            texts: Box::default(),
+        }
+    }
+}
+
 /// The part of a token that no decision reads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Texts {

@@ -13,7 +13,7 @@ use super::{
 use crate::catalog::template::Methods;
 use crate::catalog::{ApiVersion, Catalog, VersionId};
 use crate::code::Code;
-use crate::token::{Digest, ScopeSet, Sid, State, Texts, Token};
+use crate::token::{Sid, Token};
 
 /// For whom a decision is asked.
 #[derive(Clone, Copy, Debug)]
@@ -248,15 +248,8 @@ fn anyone(
     let sid = found.and_then(|found| Sid::parse(found.sid?.as_bytes()).ok());
     let any = || Sid::parse(b"any").expect("three letters are a SID");
     let scopes = catalog.categories.iter().flat_map(|c| &c.scopes);
-    Arc::new(Token {
-        sid: sid.unwrap_or_else(any),
-        digest: Digest::Sha256([0; 32]),
-        state: State::Enabled,
-        version: None,
-        scopes: scopes.map(|scope| scope.number).collect::<ScopeSet>(),
-        account: None,
-        texts: Box::new(Texts::default()),
-    })
+    let scopes = scopes.map(|scope| scope.number).collect();
+    Arc::new(Token::supposed(sid.unwrap_or_else(any), scopes))
 }
 
 #[cfg(test)]

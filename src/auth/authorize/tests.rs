@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::auth::BadVersion;
 use crate::catalog::VersionId;
-use crate::token::{Digest, ScopeSet, Sid, Texts};
+use crate::token::Sid;
 
 const CATALOG: &str = r#"
 [versions]
@@ -40,15 +40,8 @@ fn token(catalog: &Catalog, scopes: &[&str]) -> Token {
     let numbers = scopes
         .iter()
         .map(|id| catalog.scope_number(id).expect("known"));
-    Token {
-        sid: Sid::parse(b"IRme").expect("a SID"),
-        digest: Digest::Sha256([0; 32]),
-        state: State::Enabled,
-        version: None,
-        scopes: numbers.collect::<ScopeSet>(),
-        account: None,
-        texts: Box::new(Texts::default()),
-    }
+    let sid = Sid::parse(b"IRme").expect("a SID");
+    Token::supposed(sid, numbers.collect())
 }
 
 /// What happens to a request: the scope that admits it, or the code of its refusal.

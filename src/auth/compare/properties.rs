@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::auth::authorize;
 use crate::catalog::template::Segment;
-use crate::token::{Digest, Sid, Texts};
+use crate::token::Sid;
 
 /// The token's SID, which rules name too.
 const OWN: &str = "me";
@@ -144,13 +144,8 @@ proptest! {
         let scopes = scopes.map(|scope| before.scope_number(&format!("s{scope}")).expect("known"));
         let sid = |text: &str| Sid::parse(text.as_bytes()).expect("a SID");
         let token = Arc::new(Token {
-            sid: sid(OWN),
-            digest: Digest::Sha256([0; 32]),
-            state: State::Enabled,
-            version: None,
-            scopes: scopes.collect(),
             account: account.then(|| Box::new(sid(ACCOUNT))),
-            texts: Box::new(Texts::default()),
+            ..Token::supposed(sid(OWN), scopes.collect())
         });
         let own: &[&str] = if account { &[OWN, ACCOUNT] } else { &[OWN] };
         let sides = [&before, &after].map(|catalog| Side { catalog, version: None, named: false });

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::token::{Digest, Sid, Texts};
+use crate::token::Sid;
 
 const CATALOG: &str = r#"
 [versions]
@@ -53,14 +53,10 @@ fn told(scopes: &[&str], from: &str, to: &str) -> Vec<String> {
 fn told_of(catalog: &str, scopes: &[&str], from: &str, to: &str) -> Vec<String> {
     let catalog = Catalog::parse(Path::new("catalog.toml"), catalog, None).expect("no fault");
     let number = |id: &&str| catalog.scope_number(id).expect("known");
+    let sid = Sid::parse(b"IRme").expect("a SID");
     let token = Token {
-        sid: Sid::parse(b"IRme").expect("a SID"),
-        digest: Digest::Sha256([0; 32]),
         state: State::Disabled,
-        version: None,
-        scopes: scopes.iter().map(number).collect(),
-        account: None,
-        texts: Box::new(Texts::default()),
+        ..Token::supposed(sid, scopes.iter().map(number).collect())
     };
     let version = |id| catalog.version_number(id).expect("known");
     let difference = compare(&catalog, &token, version(from), version(to));

@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::token::State;
 
 const CATALOG: &str = r#"
 [versions]
@@ -31,14 +32,10 @@ fn holder(catalog: &Catalog, state: State, scopes: &[&str]) -> Arc<Token> {
     let numbers = scopes
         .iter()
         .map(|id| catalog.scope_number(id).expect("known"));
+    let sid = Sid::parse(b"IRme").expect("a SID");
     Arc::new(Token {
-        sid: Sid::parse(b"IRme").expect("a SID"),
-        digest: Digest::Sha256([0; 32]),
         state,
-        version: None,
-        scopes: numbers.collect(),
-        account: None,
-        texts: Box::new(Texts::default()),
+        ..Token::supposed(sid, numbers.collect())
     })
 }
 

@@ -8,7 +8,7 @@ use crate::auth::{Call, Comparison, Side};
 use crate::catalog::VersionId;
 use crate::catalog::merge::Merge;
 use crate::catalog::template::{Rule, Segment};
-use crate::token::{Digest, ScopeId, ScopeSet, Sid, State, Texts, Token};
+use crate::token::{ScopeId, ScopeSet, Sid, Token};
 
 /// What somebody gains and loses, each as `METHOD TEMPLATE`, with the versions where there
 /// are several under which one may call.
@@ -88,15 +88,8 @@ impl<'m> Effects<'m> {
     pub(super) fn of_scope(&mut self, scope: ScopeId) -> Reach {
         let mut sids = (0_usize..).filter_map(|n| Sid::parse(format!("sid{n}").as_bytes()).ok());
         let plain = sids.find(|sid| !self.is_odd(*sid));
-        let holder = Token {
-            sid: plain.expect("rules have an end"),
-            digest: Digest::Sha256([0; 32]),
-            state: State::Enabled,
-            version: None,
-            scopes: ScopeSet::from_iter([scope]),
-            account: None,
-            texts: Box::new(Texts::default()),
-        };
+        let plain = plain.expect("rules have an end");
+        let holder = Token::supposed(plain, ScopeSet::from_iter([scope]));
         self.reach(&holder, self.each_version())
     }
 

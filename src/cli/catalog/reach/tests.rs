@@ -1,17 +1,15 @@
 use super::*;
 use crate::catalog::Catalog;
 use crate::catalog::merge::testing::{draft, merged};
+use crate::token::State;
 
 fn token(catalog: &Catalog, sid: &str, version: Option<&str>, scopes: &[&str]) -> Token {
     let number = |id: &&str| catalog.scope_number(id).expect("known");
+    let sid = Sid::parse(sid.as_bytes()).expect("a SID");
     Token {
-        sid: Sid::parse(sid.as_bytes()).expect("a SID"),
-        digest: Digest::Sha256([0; 32]),
         state: State::Disabled,
         version: version.map(|id| catalog.version_number(id).expect("known")),
-        scopes: scopes.iter().map(number).collect(),
-        account: None,
-        texts: Box::new(Texts::default()),
+        ..Token::supposed(sid, scopes.iter().map(number).collect())
     }
 }
 
