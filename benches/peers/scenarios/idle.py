@@ -8,6 +8,8 @@ from harness.hold import idle
 from harness.process import Failed
 
 TITLE = "Idle connections"
+# Seconds until what is given up is given back, by whoever does that after a while.
+SETTLED = 5
 KINDS = ("HTTP/1.1", "TLS, HTTP/1.1", "TLS, HTTP/2")
 
 
@@ -26,11 +28,10 @@ def sample(run, kind, subject, one, count):
         # Some connections come and go first, so that what is taken once is not counted.
         with idle(one, 200, http2="HTTP/2" in kind):
             pass
-        time.sleep(0.5)
+        time.sleep(SETTLED)
         before = cpu.memory(one.pid)
         with idle(one, count, http2="HTTP/2" in kind) as alive:
-            # Until what is given up is given back, by whoever does that after a while.
-            time.sleep(5)
+            time.sleep(SETTLED)
             during = cpu.memory(one.pid)
             gone = count - alive()
         if gone:
