@@ -66,7 +66,13 @@ fn plainly_admitted(request: Message) -> Option<Admitted> {
         None => (*target, None),
     };
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"=&._-/".contains(&b);
-    let path = reference(path)?;
+    let versioned = |query: &str| {
+        let mut keys = query.split('&').filter_map(|pair| pair.split('=').next());
+        keys.any(|key| key == "v")
+    };
+    // What the HTTP library takes in any case (RFC 3986 3.3).
+    let in_path = |b: u8| b.is_ascii_alphanumeric() || b"/%-._~!$&'()*+,;=:@".contains(&b);
+    let path = reference(path).filter(|_| path.bytes().all(in_path))?;
     let known = |name: &str| {
         let framed = [
             "host",
@@ -81,7 +87,7 @@ fn plainly_admitted(request: Message) -> Option<Admitted> {
     let connection = connection.as_slice();
     if !method.bytes().all(|b| b.is_ascii_uppercase())
         || method.len() > 10
-        || query.is_some_and(|query| query.contains("v=") || !query.bytes().all(plain))
+        || query.is_some_and(|query| versioned(query) || !query.bytes().all(plain))
         || request.fields.len() > 20
         || request.body.len() > 16 << 10
         || !request.trailers.is_empty()
@@ -155,7 +161,7 @@ pub(super) fn numbers(answers: &[u8]) -> Vec<usize> {
         let end = rest.windows(4).position(|window| window == b"\r\n\r\n");
         let after = end.map_or(rest, |end| &rest[end + 4..]);
         // A refusal of HEAD announces a body and has none.
-        let bare = after.is_empty() || after.starts_with(b"HTTP/1.1 ");
+        let bare = after.is_empty() || after.starts_with(b"HTTP/1.");
         let bodiless = |answer: &Message| {
             bare || answer.start.starts_with("HTTP/1.1 1") || answer.one("x-kind") == Some("head")
         };
