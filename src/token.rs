@@ -1,7 +1,7 @@
 //! What an API access token is: its name, its rights, its state.
 //!
 //! The data path reads the fixed-size part; texts that only people read lie apart in
-//! [`Texts`], so that a decision touches two cache lines and not a page.
+//! [`Texts`], so that a decision touches three cache lines and not a page.
 
 mod digest;
 pub mod rules;

@@ -2,14 +2,18 @@
 //! others, 1979). The directory is indexed by the first bits of a SID's hash; each page
 //! holds the tokens whose hashes share its first bits, and is split when it is full.
 //!
-//! A look-up goes from directory to page to slot to token whatever the size; the slot has
-//! the hash, so that no other token is touched. A change copies the directory, which is a
-//! few thousand pointers for a million tokens, and its page; all other pages are shared.
+//! A look-up goes from directory to slot to token whatever the size: a page's slots lie in
+//! one piece with its head, and the directory has their number, so that the head is not
+//! touched; a slot has the hash, so that no other token is. What a look-up costs among many
+//! tokens is memory that is not in the cache. A change copies the directory, which is a few
+//! thousand pointers for a million tokens, and its page; all other pages are shared.
 //! The hash is keyed, so that no one can choose SIDs that fall into one page.
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
+
+use triomphe::{Arc as Piece, HeaderSlice};
 
 use crate::catalog::VersionId;
 use crate::token::{ScopeSet, Sid, Token};
@@ -24,7 +28,7 @@ const DEPTH_MAX: u32 = 32;
 #[derive(Clone)]
 pub struct TokenTable {
     hasher: RandomState,
-    directory: Arc<[Arc<Page>]>,
+    directory: Arc<[Page]>,
     /// The directory has 2^depth places.
     depth: u32,
     len: usize,
@@ -41,9 +45,12 @@ pub struct InUse {
 }
 
 /// The tokens whose hashes share their first `depth` bits, by open addressing on the last
-/// ones. Never full, so that a search ends at an empty slot.
-struct Page {
-    slots: Box<[Option<Slot>]>,
+/// ones. At most half full: a search ends at an empty slot, and mostly in one cache line.
+#[derive(Clone)]
+struct Page(Piece<HeaderSlice<Head, [Option<Slot>]>>);
+
+/// What a change reads of a page, and no look-up.
+struct Head {
     depth: u32,
     len: usize,
     in_use: InUse,
@@ -109,7 +116,7 @@ impl TokenTable {
     /// All of them, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Token>> {
         self.pages()
-            .flat_map(|page| page.slots.iter().flatten())
+            .flat_map(|page| page.slots().iter().flatten())
             .map(|slot| &slot.token)
     }
 
@@ -118,8 +125,9 @@ impl TokenTable {
     pub fn in_use(&self) -> InUse {
         let mut all = InUse::default();
         for page in self.pages() {
-            all.scopes.union_with(&page.in_use.scopes);
-            all.versions.extend_from_slice(&page.in_use.versions);
+            let in_use = &page.head().in_use;
+            all.scopes.union_with(&in_use.scopes);
+            all.versions.extend_from_slice(&in_use.versions);
         }
         all.versions.sort_unstable();
         all.versions.dedup();
@@ -141,7 +149,7 @@ impl TokenTable {
         changes.sort_by_key(|change| change.hash);
         let mut changes = changes.into_iter().peekable();
 
-        let mut pages: Vec<Arc<Page>> = Vec::with_capacity(self.directory.len() + 1);
+        let mut pages: Vec<Page> = Vec::with_capacity(self.directory.len() + 1);
         let mut at = 0;
         while let Some(page) = self.directory.get(at) {
             at += page.places(self.depth);
@@ -154,23 +162,24 @@ impl TokenTable {
                 own.push(change);
             }
             if own.is_empty() {
-                pages.push(Arc::clone(page));
+                pages.push(page.clone());
             } else {
-                split(merge(page, own), page.depth, &mut pages);
+                split(merge(page, own), page.head().depth, &mut pages);
             }
         }
         Self::of_pages(self.hasher.clone(), &pages)
     }
 
     /// Spreads pages, which lie in the order of their hashes, over a directory.
-    fn of_pages(hasher: RandomState, pages: &[Arc<Page>]) -> Self {
-        let depth = pages.iter().map(|page| page.depth).max().unwrap_or(0);
-        let places = |page: &Arc<Page>| std::iter::repeat_n(Arc::clone(page), page.places(depth));
+    fn of_pages(hasher: RandomState, pages: &[Page]) -> Self {
+        let depth = pages.iter().map(|page| page.head().depth).max();
+        let depth = depth.unwrap_or(0);
+        let places = |page: &Page| std::iter::repeat_n(page.clone(), page.places(depth));
         Self {
             hasher,
             directory: pages.iter().flat_map(places).collect(),
             depth,
-            len: pages.iter().map(|page| page.len).sum(),
+            len: pages.iter().map(|page| page.head().len).sum(),
         }
     }
 
@@ -180,15 +189,14 @@ impl TokenTable {
         std::iter::from_fn(move || {
             let page = self.directory.get(at)?;
             at += page.places(self.depth);
-            Some(page.as_ref())
+            Some(page)
         })
     }
 }
 
 impl Default for TokenTable {
     fn default() -> Self {
-        let empty = Arc::new(Page::new(Vec::new(), 0));
-        Self::of_pages(RandomState::new(), &[empty])
+        Self::of_pages(RandomState::new(), &[Page::new(Vec::new(), 0)])
     }
 }
 
@@ -203,9 +211,8 @@ impl Page {
     /// A page of these tokens, whose SIDs differ.
     fn new(tokens: Vec<Slot>, depth: u32) -> Self {
         let len = tokens.len();
-        // At most three quarters full, and with an empty slot.
-        let size = len + len / 3 + 1;
-        let mut slots: Box<[Option<Slot>]> = std::iter::repeat_n(None, size).collect();
+        let size = 2 * len + 1;
+        let mut slots: Vec<Option<Slot>> = vec![None; size];
         let mut in_use = InUse::default();
         for slot in tokens {
             in_use.scopes.union_with(&slot.token.scopes);
@@ -219,21 +226,26 @@ impl Page {
                 *empty = Some(slot);
             }
         }
-        Self {
-            slots,
-            depth,
-            len,
-            in_use,
-        }
+        let head = Head { depth, len, in_use };
+        Self(Piece::from_header_and_vec(head, slots))
+    }
+
+    fn head(&self) -> &Head {
+        &self.0.header
+    }
+
+    fn slots(&self) -> &[Option<Slot>] {
+        &self.0.slice
     }
 
     /// How many places of a directory of this depth are the page's.
     fn places(&self, directory_depth: u32) -> usize {
-        1 << (directory_depth - self.depth)
+        1 << (directory_depth - self.head().depth)
     }
 
     fn probe(&self, hash: u64, sid: &[u8]) -> (Option<&Arc<Token>>, bool) {
-        let (before, from) = self.slots.split_at(home(hash, self.slots.len()));
+        let slots = self.slots();
+        let (before, from) = slots.split_at(home(hash, slots.len()));
         let mut slots = from.iter().chain(before);
         // Walked to its end whether or not the token is met on the way, and one SID is
         // compared in any case: both kinds of requests take the same steps.
@@ -274,7 +286,7 @@ fn home(hash: u64, slots: usize) -> usize {
 
 /// A page's tokens with its changes, sorted by hash, each SID once. Changes are sorted by hash.
 fn merge(page: &Page, changes: Vec<Change>) -> Vec<Slot> {
-    let mut old: Vec<Slot> = page.slots.iter().flatten().cloned().collect();
+    let mut old: Vec<Slot> = page.slots().iter().flatten().cloned().collect();
     old.sort_unstable_by_key(|slot| slot.hash);
     let mut merged: Vec<Slot> = Vec::with_capacity(old.len() + changes.len());
     let mut old = old.into_iter().peekable();
@@ -311,9 +323,9 @@ impl What {
 }
 
 /// Makes a page of these tokens, sorted by hash, or as many as are needed.
-fn split(mut tokens: Vec<Slot>, depth: u32, pages: &mut Vec<Arc<Page>>) {
+fn split(mut tokens: Vec<Slot>, depth: u32, pages: &mut Vec<Page>) {
     if tokens.len() <= PAGE_MAX || depth == DEPTH_MAX {
-        pages.push(Arc::new(Page::new(tokens, depth)));
+        pages.push(Page::new(tokens, depth));
         return;
     }
     let bit = 1 << (63 - depth);
