@@ -18,6 +18,7 @@ mod trie;
 use std::sync::Arc;
 
 use http::Method;
+use smallvec::SmallVec;
 
 pub(super) use compile::{Draft, compile};
 
@@ -44,7 +45,7 @@ pub struct Route {
     /// Line of the rule in the catalogue's file.
     pub line: usize,
     /// Any of these admits, in the file's order; empty for a public rule.
-    pub grants: Vec<Grant>,
+    pub grants: SmallVec<[Grant; 1]>,
     /// The ids of the scopes that admit, sorted, each once.
     pub required_scopes: Vec<Arc<str>>,
     /// At least one of the rules allows an upgrade.

@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::super::method::{MethodNumbers, MethodSet};
 use super::super::template::{Rule, Segment};
 use super::super::{RateGroup, VersionId};
-use super::trie::{End, Ends, Node, Trie, Versions};
+use super::trie::{End, Node, NodeId, Trie, Versions};
 use super::{Grant, Route, RouteTable};
 use crate::token::ScopeId;
 
@@ -104,14 +106,13 @@ fn trie(entries: &[Entry<'_>], versions: &[VersionId], conflicts: &mut Vec<Confl
     let mut steps = vec![0_usize; sketches.len()];
     for at in (0..sketches.len()).rev() {
         let node = &sketches[at].node;
-        let literal = node.literals.values().map(|&c| steps[c]).max();
-        let parameter = node.parameter.map(|c| steps[c]);
+        let literals = || node.literals.iter().flat_map(|l| l.values()).copied();
+        let literal = literals().map(|child| steps[index(child)]).max();
+        let parameter = node.parameter.map(|child| steps[index(child)]);
         steps[at] = 1 + literal.unwrap_or(0) + parameter.unwrap_or(0);
-        let below = node
-            .literals
-            .values()
-            .chain(&node.parameter)
-            .map(|&child| sketches[child].node.methods)
+        let below = literals()
+            .chain(node.parameter)
+            .map(|child| sketches[index(child)].node.methods)
             .fold(MethodSet::default(), MethodSet::union);
         let sketch = &mut sketches[at];
         let here = sketch.ends.iter().chain(&sketch.rests);
@@ -123,7 +124,7 @@ fn trie(entries: &[Entry<'_>], versions: &[VersionId], conflicts: &mut Vec<Confl
             find_conflicts(&rules, conflicts);
         }
         sketch.node.ends = ends(&sketch.ends, entries, versions);
-        sketch.node.rests = ends(&sketch.rests, entries, versions);
+        sketch.node.rests = ends(&sketch.rests, entries, versions).into_vec().into();
     }
     if steps[0] > RouteTable::MAX_STEPS {
         let message = format!(
@@ -139,14 +140,22 @@ fn trie(entries: &[Entry<'_>], versions: &[VersionId], conflicts: &mut Vec<Confl
     }
 }
 
+fn index(node: NodeId) -> usize {
+    usize::try_from(node).expect("a u32 fits a usize")
+}
+
 /// Adds the nodes of a template and notes the rule where it ends.
 fn insert(sketches: &mut Vec<Sketch>, entry: &Entry<'_>, number: usize) {
     let mut at = 0;
     for segment in entry.draft.rule.template.segments() {
-        let next = sketches.len();
+        // A catalogue's file is far too small for so many.
+        let next = NodeId::try_from(sketches.len()).expect("fewer segments than 2^32");
         let node = &mut sketches[at].node;
         let child = match segment {
-            Segment::Literal(text) => *node.literals.entry(text.clone()).or_insert(next),
+            Segment::Literal(text) => {
+                let literals = node.literals.get_or_insert_default();
+                *literals.entry(text.as_ref().into()).or_insert(next)
+            }
             Segment::Sid | Segment::Parameter(_) => *node.parameter.get_or_insert(next),
             // It is the last segment of its template.
             Segment::Rest(_) => return sketches[at].rests.push(number),
@@ -154,7 +163,7 @@ fn insert(sketches: &mut Vec<Sketch>, entry: &Entry<'_>, number: usize) {
         if child == next {
             sketches.push(Sketch::default());
         }
-        at = child;
+        at = index(child);
     }
     sketches[at].ends.push(number);
 }
@@ -223,7 +232,7 @@ fn first_overlap<'e, 'd: 'e>(
 
 /// The routes of rules that end in one place: one for each group of methods and versions
 /// to which the same rules apply.
-fn ends(numbers: &[usize], entries: &[Entry<'_>], versions: &[VersionId]) -> Ends {
+fn ends(numbers: &[usize], entries: &[Entry<'_>], versions: &[VersionId]) -> SmallVec<[End; 1]> {
     let rules = || numbers.iter().map(|&number| &entries[number]);
     let mut classes = vec![MethodSet::ALL];
     for rule in rules() {
@@ -283,7 +292,7 @@ fn ends(numbers: &[usize], entries: &[Entry<'_>], versions: &[VersionId]) -> End
 
 fn route(rules: &[&Entry<'_>]) -> Option<Route> {
     let first = rules.first()?.draft;
-    let grants: Vec<Grant> = rules
+    let grants: SmallVec<[Grant; 1]> = rules
         .iter()
         .filter_map(|rule| {
             let (scope, id) = rule.draft.scope.as_ref()?;

@@ -1,8 +1,16 @@
 //! The trie itself: nodes in one vector, and the walk down.
+//!
+//! What a look-up costs in a large catalogue is memory that is not in the cache. So a node
+//! is small, and a parameter's lies behind the one before it; a literal that is not longer
+//! than 23 bytes is compared where the hash finds it; and the end of a single rule lies in
+//! its node.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
+
+use smallvec::SmallVec;
+use smol_str::SmolStr;
 
 use super::super::VersionId;
 use super::super::method::MethodSet;
@@ -20,21 +28,20 @@ pub(super) struct Trie {
 pub(super) struct Node {
     /// The methods of all rules at this node and below.
     pub(super) methods: MethodSet,
-    pub(super) literals: HashMap<Box<str>, usize, BuildHasherDefault<SegmentHasher>>,
-    pub(super) parameter: Option<usize>,
-    /// The rules whose template ends here.
-    pub(super) ends: Ends,
+    /// None where no literal follows, as below most parameters.
+    pub(super) literals: Option<Box<Literals>>,
+    pub(super) parameter: Option<NodeId>,
+    /// The rules whose template ends here; mostly there is one.
+    pub(super) ends: SmallVec<[End; 1]>,
     /// The rules whose `{*name}` stands here.
-    pub(super) rests: Ends,
+    pub(super) rests: Box<[End]>,
 }
 
-/// The routes of one place. Mostly there is one, and then it lies in the node itself: what
-/// a look-up costs in a large catalogue is memory that is not in the cache.
-#[derive(Debug)]
-pub(super) enum Ends {
-    One(End),
-    Several(Box<[End]>),
-}
+/// The place of a node in its trie.
+pub(super) type NodeId = u32;
+
+/// The nodes of literal segments.
+pub(super) type Literals = HashMap<SmolStr, NodeId, BuildHasherDefault<SegmentHasher>>;
 
 /// Where a template ends: the route for some methods under some versions.
 #[derive(Debug)]
@@ -89,8 +96,9 @@ impl Trie {
             Some((segment, after)) => (segment, Some(after)),
             None => (rest, None),
         };
-        let child = |at: usize| self.descend(self.nodes.get(at)?, after, wanted);
-        if let Some(&literal) = node.literals.get(segment)
+        let child = |at: NodeId| self.descend(self.node(at)?, after, wanted);
+        if let Some(literals) = &node.literals
+            && let Some(&literal) = literals.get(segment)
             && let Some(end) = child(literal)
         {
             return Some(end);
@@ -104,32 +112,16 @@ impl Trie {
         }
         wanted.pick(&node.rests)
     }
+
+    fn node(&self, at: NodeId) -> Option<&Node> {
+        self.nodes.get(usize::try_from(at).ok()?)
+    }
 }
 
 impl Wanted {
-    fn pick(self, ends: &Ends) -> Option<&End> {
-        let ends = match ends {
-            Ends::One(end) => std::slice::from_ref(end),
-            Ends::Several(ends) => ends,
-        };
+    fn pick(self, ends: &[End]) -> Option<&End> {
         ends.iter()
             .find(|end| end.methods.intersects(self.method) && end.versions.admit(self.version))
-    }
-}
-
-impl Default for Ends {
-    fn default() -> Self {
-        Self::Several(Box::default())
-    }
-}
-
-impl FromIterator<End> for Ends {
-    fn from_iter<I: IntoIterator<Item = End>>(ends: I) -> Self {
-        let mut ends: Vec<End> = ends.into_iter().collect();
-        match (ends.len(), ends.pop()) {
-            (1, Some(end)) => Self::One(end),
-            (_, last) => Self::Several(ends.into_iter().chain(last).collect()),
-        }
     }
 }
 
