@@ -61,8 +61,9 @@ class Job:
     # A rate limit that no run reaches: what keeping its count costs (sidgate alone).
     limit: bool = False
     workers: int = 1
-    # At least so many lines of requests, where other ones are compared with: what it costs
-    # the load generator to pick one must not differ.
+    # At least so many requests, where jobs are compared with each other: what it costs the
+    # load generator to pick one must not differ. Each has a number of its own in its query,
+    # for the generator keeps what is equal once.
     requests: int = 1
 
 
@@ -84,5 +85,6 @@ def write_requests(path, job, most=100_000):
         for number in range(count):
             one = job.tokens[number * 7919 % len(job.tokens)] if count > 1 else job.tokens[0]
             rule = job.rules[number * 104_729 % len(job.rules)]
-            file.write(f"{rule[0]} {path_of(rule, one.sid)} {one.authorization}\n")
+            query = f"?n={number:06}" if job.requests > 1 else ""
+            file.write(f"{rule[0]} {path_of(rule, one.sid)}{query} {one.authorization}\n")
     return path

@@ -9,11 +9,11 @@ TITLE = "Admitted requests: HTTP/1.1, 64 connections"
 
 
 def measure(run):
-    many = tokens(10_000)
-    one = Job(tokens(1), requests=len(many))
+    many = Job(tokens(10_000), requests=10_000)
+    one = Job(tokens(1), requests=many.requests)
     run.closed_loop("throughput", [
         *(("1 token", subject, one) for subject in [*run.gates(), *run.peers(), run.relay]),
-        *(("10,000 tokens", gate, Job(many)) for gate in run.gates()),
+        *(("10,000 tokens", gate, many) for gate in run.gates()),
     ])
     # sidgate keeps a rate limit too: log, metrics and a limit are how it is run.
     logged = dataclasses.replace(one, access_log=True, limit=True)
