@@ -104,6 +104,20 @@ impl Sid {
     /// How many random base-62 characters a generated SID has after its prefix.
     pub const RANDOM_LEN: usize = 32;
 
+    /// Which bytes a SID may have; every request asks.
+    const ALLOWED: [bool; 256] = {
+        let mut allowed = [false; 256];
+        let mut byte = 0;
+        while byte < allowed.len() {
+            allowed[byte] = matches!(
+                byte as u8,
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'~' | b'-'
+            );
+            byte += 1;
+        }
+        allowed
+    };
+
     /// A new SID: the prefix and 32 random base-62 characters (190 bits).
     ///
     /// # Errors
@@ -120,14 +134,13 @@ impl Sid {
     /// # Errors
     /// [`BadSid`] when empty, too long or with another character.
     pub fn parse(text: &[u8]) -> Result<Self, BadSid> {
-        let allowed = |b: &u8| b.is_ascii_alphanumeric() || b"._~-".contains(b);
-        if text.is_empty() || text.len() > Self::MAX || !text.iter().all(allowed) {
+        let allowed = |b: &u8| Self::ALLOWED.get(usize::from(*b)) == Some(&true);
+        if text.is_empty() || !text.iter().all(allowed) {
             return Err(BadSid);
         }
         let mut bytes = [0; Self::MAX];
-        for (to, from) in bytes.iter_mut().zip(text) {
-            *to = *from;
-        }
+        let place = bytes.get_mut(..text.len()).ok_or(BadSid)?;
+        place.copy_from_slice(text);
         let len = u8::try_from(text.len()).map_err(|_| BadSid)?;
         Ok(Self { bytes, len })
     }
