@@ -128,13 +128,16 @@ def _setting(runs):
                 f"{at['wrk'].partition(' Copyright')[0]}, {at['h2load']}")
         lines.setdefault(line, []).append(name)
     versions, missing = {}, {}
-    for run in runs.values():
-        versions.update(run["versions"])
+    for scenario, run in runs.items():
+        for name, version in run["versions"].items():
+            versions.setdefault(name, {}).setdefault(version, []).append(scenario)
         missing.update(run["missing"])
     text = [f"- {', '.join(names)}: {line}" if len(lines) > 1 else f"- {line}"
             for line, names in lines.items()]
     text += [f"- not here: {name}: {why}" for name, why in missing.items()]
-    rows = [[name, version] for name, version in versions.items()]
+    # What was measured in several runs may have been built in between.
+    rows = [[name, version + (f": {', '.join(of)}" if len(found) > 1 else "")]
+            for name, found in versions.items() for version, of in found.items()]
     return "\n".join([*text, "", table(["proxy", "version"], rows, numbers=False)])
 
 

@@ -64,9 +64,13 @@ class Sidgate(Peer):
         self.name = name
 
     def version(self):
-        commit = machine.first_line("git", "-C", tools.REPOSITORY,
-                                    "describe", "--always", "--dirty")
-        return f"{machine.first_line(self.program, '--version')}, beside commit {commit}"
+        git = ("git", "-C", tools.REPOSITORY)
+        commit = machine.first_line(*git, "describe", "--always")
+        # Results that this run has written are no change of what it measures.
+        changed = machine.first_line(*git, "status", "--porcelain", "--", ":/",
+                                     ":/!benches/peers/results")
+        return (f"{machine.first_line(self.program, '--version')}, beside commit {commit}"
+                f"{' and changes' if changed else ''}")
 
     def configure(self, folder, job, port, upstream):
         chain, key, _ = certificate()
