@@ -45,7 +45,7 @@ pub struct InUse {
 }
 
 /// The tokens whose hashes share their first `depth` bits, by open addressing on the last
-/// ones. At most half full: a search ends at an empty slot, and mostly in one cache line.
+/// ones. At most half full: a search ends at an empty slot, and mostly within two cache lines.
 #[derive(Clone)]
 struct Page(Piece<HeaderSlice<Head, [Option<Slot>]>>);
 

@@ -116,7 +116,8 @@ fn judge(request: &Message) {
     };
     assert!(wire::is_token(method), "{request:?}");
     // A query passes byte for byte; the path is judged with its rule.
-    assert!(target.bytes().all(|b| b > b' '), "{request:?}");
+    let visible = |b: u8| b > b' ' && b != 0x7f && b != b'#';
+    assert!(target.bytes().all(visible), "{request:?}");
 
     for (name, _) in &request.fields {
         assert!(!NEVER.contains(&name.as_str()), "{name} in {request:?}");

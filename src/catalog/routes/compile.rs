@@ -148,7 +148,7 @@ fn index(node: NodeId) -> usize {
 fn insert(sketches: &mut Vec<Sketch>, entry: &Entry<'_>, number: usize) {
     let mut at = 0;
     for segment in entry.draft.rule.template.segments() {
-        // A catalogue's file is far too small for so many.
+        // So many would not fit in memory: they take 400 GiB while they are compiled.
         let next = NodeId::try_from(sketches.len()).expect("fewer segments than 2^32");
         let node = &mut sketches[at].node;
         let child = match segment {

@@ -1,9 +1,9 @@
 //! The trie itself: nodes in one vector, and the walk down.
 //!
 //! What a look-up costs in a large catalogue is memory that is not in the cache. So a node
-//! is small, and a parameter's lies behind the one before it; a literal that is not longer
-//! than 23 bytes is compared where the hash finds it; and the end of a single rule lies in
-//! its node.
+//! is small, and mostly a parameter's lies behind the one before it; a literal that is not
+//! longer than 23 bytes is compared where the hash finds it; and the end of a single rule
+//! lies in its node, but for that of a `{*name}`.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
