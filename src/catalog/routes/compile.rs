@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::super::method::{MethodNumbers, MethodSet};
 use super::super::template::{Rule, Segment};
 use super::super::{RateGroup, VersionId};
-use super::trie::{End, Node, NodeId, Trie, Versions};
+use super::trie::{End, Node, NodeId, Trie, Versions, index};
 use super::{Grant, Route, RouteTable};
 use crate::token::ScopeId;
 
@@ -138,10 +138,6 @@ fn trie(entries: &[Entry<'_>], versions: &[VersionId], conflicts: &mut Vec<Confl
     Trie {
         nodes: sketches.into_iter().map(|sketch| sketch.node).collect(),
     }
-}
-
-fn index(node: NodeId) -> usize {
-    usize::try_from(node).expect("a u32 fits a usize")
 }
 
 /// Adds the nodes of a template and notes the rule where it ends.

@@ -67,6 +67,11 @@ pub(super) struct Wanted {
     pub(super) version: Option<VersionId>,
 }
 
+/// Where the node lies among the nodes.
+pub(super) fn index(node: NodeId) -> usize {
+    usize::try_from(node).expect("a u32 fits a usize")
+}
+
 impl Trie {
     /// The best match of a path without its first `/`.
     pub(super) fn find<'p>(&self, path: &'p str, wanted: Wanted) -> Option<Found<'_, 'p>> {
@@ -96,7 +101,7 @@ impl Trie {
             Some((segment, after)) => (segment, Some(after)),
             None => (rest, None),
         };
-        let child = |at: NodeId| self.descend(self.node(at)?, after, wanted);
+        let child = |at: NodeId| self.descend(self.nodes.get(index(at))?, after, wanted);
         if let Some(literals) = &node.literals
             && let Some(&literal) = literals.get(segment)
             && let Some(end) = child(literal)
@@ -111,10 +116,6 @@ impl Trie {
             return Some(end);
         }
         wanted.pick(&node.rests)
-    }
-
-    fn node(&self, at: NodeId) -> Option<&Node> {
-        self.nodes.get(usize::try_from(at).ok()?)
     }
 }
 
