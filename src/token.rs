@@ -19,6 +19,7 @@ pub use scopes::{ScopeId, ScopeSet};
 pub use secret::{AuthToken, Secret, looks_generated};
 
 use crate::catalog::VersionId;
+use crate::catalog::path::is_unreserved;
 
 /// One API access token as it is in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,20 +105,6 @@ impl Sid {
     /// How many random base-62 characters a generated SID has after its prefix.
     pub const RANDOM_LEN: usize = 32;
 
-    /// Which bytes a SID may have; every request asks.
-    const ALLOWED: [bool; 256] = {
-        let mut allowed = [false; 256];
-        let mut byte = 0;
-        while byte < allowed.len() {
-            allowed[byte] = matches!(
-                byte as u8,
-                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'~' | b'-'
-            );
-            byte += 1;
-        }
-        allowed
-    };
-
     /// A new SID: the prefix and 32 random base-62 characters (190 bits).
     ///
     /// # Errors
@@ -134,8 +121,7 @@ impl Sid {
     /// # Errors
     /// [`BadSid`] when empty, too long or with another character.
     pub fn parse(text: &[u8]) -> Result<Self, BadSid> {
-        let allowed = |b: &u8| Self::ALLOWED.get(usize::from(*b)) == Some(&true);
-        if text.is_empty() || !text.iter().all(allowed) {
+        if text.is_empty() || !text.iter().copied().all(is_unreserved) {
             return Err(BadSid);
         }
         let mut bytes = [0; Self::MAX];

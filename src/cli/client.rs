@@ -22,6 +22,7 @@ pub(super) use operator::AdminOptions;
 use problem::Problem;
 
 use super::secret;
+use crate::catalog::path::is_unreserved;
 use crate::config::Server;
 use crate::fault::Fault;
 use crate::net::Transport;
@@ -290,7 +291,7 @@ pub(super) fn encoded(text: &str) -> String {
 
     let mut target = String::with_capacity(text.len());
     for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+        if is_unreserved(byte) {
             target.push(char::from(byte));
         } else {
             write!(target, "%{byte:02X}").expect("a string takes any text");

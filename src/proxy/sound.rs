@@ -10,6 +10,7 @@ use http::{Method, Version};
 
 use super::respond::Refusal;
 use crate::auth::target;
+use crate::catalog::path::is_unreserved;
 use crate::code::Code;
 use crate::config::Limits;
 use crate::net::Peer;
@@ -117,8 +118,8 @@ fn is_authority(bytes: &[u8]) -> bool {
             }
         }
     };
-    let name = |b: &u8| b.is_ascii_alphanumeric() || b"-._~".contains(b);
-    host.is_none_or(|h| !h.is_empty() && h.iter().all(name)) && port.is_none_or(is_port)
+    let is_name = |h: &[u8]| !h.is_empty() && h.iter().copied().all(is_unreserved);
+    host.is_none_or(is_name) && port.is_none_or(is_port)
 }
 
 /// Digits that name a port of TCP.

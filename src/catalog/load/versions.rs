@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::HeaderName;
 
 use super::super::notice::{Notice, fits_link};
+use super::super::path::is_unreserved;
 use super::super::reader::Table;
 use super::super::{ApiVersion, Names, VersionId};
 use super::{IDENTIFIER, Loader, Seen, is_identifier};
@@ -61,7 +62,7 @@ impl Loader<'_, '_> {
         }
         let mut seen = Seen::default();
         for name in self.reader.strings(table, "query") {
-            if !is_unreserved(name.value) {
+            if name.value.is_empty() || !name.value.bytes().all(is_unreserved) {
                 let message = "a query parameter's name is of A-Z a-z 0-9 . _ ~ -";
                 self.reader.fault(name.offset, message);
             } else if seen.once(self.reader, "the parameter", name) {
@@ -151,11 +152,6 @@ fn is_taken(name: &HeaderName) -> bool {
                 | "x-real-ip"
                 | "x-request-id"
         )
-}
-
-fn is_unreserved(name: &str) -> bool {
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"._~-".contains(&b);
-    !name.is_empty() && name.bytes().all(allowed)
 }
 
 fn shared(names: &Names, number: VersionId, id: &str) -> Arc<str> {

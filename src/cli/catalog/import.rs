@@ -11,6 +11,7 @@ use super::output::Output;
 use super::read::read_all;
 use crate::catalog::merge::ignored_suffixes;
 use crate::catalog::openapi::{self, Document, Granularity, Options};
+use crate::catalog::path::is_unreserved;
 
 /// Draft a catalogue from OpenAPI 3.0 and 3.1 documents, YAML or JSON
 ///
@@ -110,9 +111,8 @@ fn parse_version(text: &str) -> Result<String, &'static str> {
 }
 
 fn parse_suffix(text: &str) -> Result<String, &'static str> {
-    let fit = |b: u8| b.is_ascii_alphanumeric() || b"._~-".contains(&b);
     match text.strip_prefix('.') {
-        Some(rest) if !rest.is_empty() && rest.bytes().all(fit) => Ok(text.to_owned()),
+        Some(rest) if !rest.is_empty() && rest.bytes().all(is_unreserved) => Ok(text.to_owned()),
         _ => Err("a suffix is `.` and then letters, digits, `.`, `_`, `~` or `-`"),
     }
 }
